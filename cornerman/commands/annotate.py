@@ -11,11 +11,11 @@ from cornerman.local import options
 from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line, read_lines
 from cornerman.local.help_panels import OUTPUT, WATCH
+from cornerman.local.output_files import check_target, write_whole
 from cornerman.local.pipeline import run_sources
 from cornerman.local.run_output import RunOutput
 from cornerman.local.source_args import is_file, length_s, normal_url
 from cornerman.local.source_specs import source_specs
-from cornerman.local.whole_file import check_target, write_whole
 from cornerman_common.pose_choice import shows_people
 from cornerman_media.webvtt import Cue, webvtt
 from cornerman_shared.errors import ConfigError, SourceError

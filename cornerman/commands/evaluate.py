@@ -11,9 +11,8 @@ import typer
 
 from cornerman.local import options
 from cornerman.local.help_panels import MODEL, OUTPUT
-from cornerman.local.poll_plan import writable_folder
+from cornerman.local.output_files import check_target, writable_folder, write_whole
 from cornerman.local.training_tools import require_training
-from cornerman.local.whole_file import check_target, write_whole
 from cornerman.local.work_bar import WorkBar
 from cornerman_shared.errors import ConfigError, SourceError
 

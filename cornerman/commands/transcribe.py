@@ -11,6 +11,7 @@ import typer
 from cornerman.local import options
 from cornerman.local.help_panels import OUTPUT, WATCH
 from cornerman.local.mode_settings import mode_settings
+from cornerman.local.output_files import check_target, write_whole
 from cornerman.local.prompt_notes import note_ignored_prompt
 from cornerman.local.retry_limit import limit_retries
 from cornerman.local.run_output import RunOutput
@@ -19,7 +20,6 @@ from cornerman.local.source_args import is_file
 from cornerman.local.source_specs import source_specs
 from cornerman.local.transcript_files import FORMATS, TranscriptFormat, transcript
 from cornerman.local.transcript_run import TranscriptRun
-from cornerman.local.whole_file import check_target, write_whole
 from cornerman_common.pose_choice import shows_people
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import Mode

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Final
 
 from cornerman_shared.errors import ConfigError
@@ -93,20 +91,3 @@ def interval_list(text: str) -> list[float]:
     if len(set(found)) < len(found):
         raise ConfigError(f"--intervals {text!r}: an interval is named twice")
     return found
-
-
-def writable_folder(option: str, folder: Path) -> Path:
-    """Makes the folder and tries to write there, so that a session does not end without its files.
-
-    Raises:
-        ConfigError: it cannot be made or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass  # a read-only disk seems writable until it is written to
-    except OSError as error:
-        raise ConfigError(
-            f"{option} {str(folder)!r}: cannot be written ({error.strerror}); give another folder"
-        ) from None
-    return folder

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cornerman.local.machine import machine
+from cornerman.local.output_files import writable_folder
 from cornerman.local.pipeline import run_sources
 from cornerman.local.poll_files import new_session_id, write_benchmark, write_session
-from cornerman.local.poll_plan import PollOptions, writable_folder
+from cornerman.local.poll_plan import PollOptions
 from cornerman.local.poll_series import PollSeries
 from cornerman.local.poll_session import PollSession
 from cornerman.local.prompt_notes import refuse_unanswerable_prompt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cornerman.local.poll_plan import writable_folder
+from cornerman.local.output_files import writable_folder
 from cornerman_shared.settings.tree import RecordSettings
 
 

@@ -16,9 +16,9 @@ from typing import Final
 
 from cornerman.local.captions import captions
 from cornerman.local.event_lines import EventLines, Line
+from cornerman.local.output_files import write_whole
 from cornerman.local.recorded_video import RecordedVideo
 from cornerman.local.transcript_files import transcript
-from cornerman.local.whole_file import write_whole
 from cornerman_media.errors import PictureError
 from cornerman_media.jpeg import JpegEncoder
 from cornerman_media.picture_decoder import decode_picture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cornerman.cli import invoke
-from cornerman.local import poll_plan, teaching
-from cornerman.local.poll_plan import writable_folder
+from cornerman.local import output_files, teaching
+from cornerman.local.output_files import writable_folder
 from cornerman_pose import weights
 from cornerman_shared.errors import ConfigError
 from tests.unit.media.films import Film, steady, write
@@ -91,6 +91,6 @@ def test_full_disk_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def full(dir: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(poll_plan, "TemporaryFile", full)
+    monkeypatch.setattr(output_files, "TemporaryFile", full)
     with pytest.raises(ConfigError, match=r"--out .*No space left on device"):
         writable_folder("--out", tmp_path)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from cornerman.local.output_files import writable_folder
 from cornerman.local.poll_adapter import BASE, DEFAULT_ADAPTER, adapter_folder, default_adapter
-from cornerman.local.poll_plan import PollOptions, interval_list, writable_folder
+from cornerman.local.poll_plan import PollOptions, interval_list
 from cornerman.local.poll_settings import few_pictures, poll_settings
 from cornerman_shared.errors import ConfigError
 from cornerman_shared.settings.source import SaySettings

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cornerman.local import whole_file
-from cornerman.local.whole_file import check_target, write_whole
+from cornerman.local import output_files
+from cornerman.local.output_files import check_target, write_whole
 from cornerman_shared.errors import ConfigError, FatalError
 
 
@@ -34,7 +34,7 @@ def test_disk_that_takes_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.
     def full(dir: Path) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(whole_file, "TemporaryFile", full)
+    monkeypatch.setattr(output_files, "TemporaryFile", full)
     with pytest.raises(ConfigError, match=r"words\.vtt' cannot be written \(Read-only file system\); give another"):
         check_target(tmp_path / "words.vtt", "--output")
 

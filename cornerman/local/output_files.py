@@ -1,4 +1,4 @@
-"""Writes a text file in one step: the whole text or nothing, and an older file stays until then."""
+"""The files and folders that a command writes: tried before its work, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ def _check(target: Path, option: str, source: Path | None) -> None:
     if not _is_special(target):
         with TemporaryFile(dir=target.absolute().parent):
             pass  # a read-only disk, or a file system that takes no files, seems writable until it is written to
+
+
+def writable_folder(option: str, folder: Path) -> Path:
+    """Makes the folder and tries to write there, so that a session does not end without its files.
+
+    Raises:
+        ConfigError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass  # a read-only disk seems writable until it is written to
+    except OSError as error:
+        raise ConfigError(
+            f"{option} {str(folder)!r}: cannot be written ({error.strerror}); give another folder"
+        ) from None
+    return folder
 
 
 def _is_special(target: Path) -> bool:
