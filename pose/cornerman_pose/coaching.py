@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PRAISE_AFTER: Final = 3
 """Good repetitions in a row that are praised; the gym's coach does the same."""
 
+DOUBTFUL: Final = 0.4
+"""A repetition with a mistake this near to being named is no mistake, and nothing to praise: it breaks the row."""
+
 PRAISE_HOLD_AFTER: Final = 10
 """Good spans of two seconds in a row of a hold that are praised: nobody is praised for six seconds of plank."""
 
@@ -45,7 +48,7 @@ class CoachingNotes:
 
     Attributes:
         exercise: of the set.
-        streak: good repetitions in a row since the last praise or mistake.
+        streak: good repetitions in a row since the last praise, mistake or doubt.
         mistakes: `name=probability` of the newest repetition, separated by blanks.
         said: `exercise:mistake` that was named last, and when.
         bad_since_s: since when the person is seen too badly.
@@ -105,7 +108,7 @@ def coach_chunk(
     for repetition in watched.ended:
         wrong = " ".join(f"{one.rule.name}={one.probability:.3f}" for one in repetition.mistakes)
         good = notes.streak + 1 if repetition.judged else notes.streak
-        notes = replace(notes, mistakes=wrong, streak=0 if wrong else good)
+        notes = replace(notes, mistakes=wrong, streak=0 if wrong or repetition.doubt > DOUBTFUL else good)
     if blind:
         waited = notes.bad_since_s >= 0 and pts_s - notes.bad_since_s >= ASK_AFTER_S
         ask = (waited and not notes.asked) or (

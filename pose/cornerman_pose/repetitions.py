@@ -29,6 +29,9 @@ _RULED_OUT, _INSIDE = 0.02, -0.5
 """A repetition less probable to break a rule by itself, and measured further inside its limit (greys), does not break
 it beside earlier ones either: a press that ends with straight arms is whole, however short its way."""
 
+_NEAR = 0.5
+"""Greys that a measure may lack to its limit, and still leaves the mistake in doubt."""
+
 _PAUSE_S = 12.0
 _ALIKE = 0.2
 """A set of two repetitions or more, under way or left no longer than `_PAUSE_S` ago, goes on with one that is more like
@@ -83,15 +86,20 @@ class NamedMistake:
 
 @dataclass(frozen=True, slots=True)
 class RepetitionSeen:
-    """A finished repetition, or two seconds of a hold."""
+    """A finished repetition, or two seconds of a hold.
+
+    `judged` are names of the mistakes that the view allows to judge; the others are abstained from. `doubt` is how near
+    a mistake came to being named: its probability over that from which on it is named, the greatest of all.
+    """
 
     exercise: str
     number: int
     start_s: float
     end_s: float
     mistakes: tuple[NamedMistake, ...]
-    judged: tuple[str, ...]  # names of the mistakes that the view allows to judge; the others are abstained from
+    judged: tuple[str, ...]
     probability: float
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +330,7 @@ class RepetitionCounter:
         ended = self._between(end - (1.5 if exercise in self._holds else 0.13), end + 0.3)
         mistakes, judged = [], []
         shallow = quick = False
+        doubt = 0.0
         habit = self._habits.setdefault(exercise, Habit())
         sides = [side for t, side in self._sides if start - 1e-6 <= t <= end + 1e-6]
         turned = float(np.median(sides)) if sides else 0.0
@@ -348,6 +357,8 @@ class RepetitionCounter:
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
             beside = max(beside, sign)
+            near = probability / max(least, 1e-3) if evidence.past > rule.past - _NEAR else 0.0
+            doubt = max(doubt, near, beside / BROKEN)
             if (probability > least and evidence.past > rule.past) or beside > BROKEN or s.everything:
                 probability = probability if s.everything else max(probability, beside)
                 mistakes.append(NamedMistake(rule, probability, evidence.excess, evidence.past, beside))
@@ -355,7 +366,7 @@ class RepetitionCounter:
             habit.add(far, long, shallow, quick)
         brought = {name for m in mistakes for name in m.rule.brings}
         mistakes.sort(key=lambda m: (m.rule.name in brought, -m.probability))
-        return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p)
+        return RepetitionSeen(exercise, self.count, start, end, tuple(mistakes), tuple(judged), p, doubt)
 
     def _between(self, start: float, end: float) -> FrameReading | None:
         rows = [r for t, r in self._rows if start - 1e-6 <= t <= end + 1e-6]

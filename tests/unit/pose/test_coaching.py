@@ -19,10 +19,10 @@ ONE = Subject(0, "the only person", False, "", 1)
 QUIET = Watched(ONE, WELL, "", 0.9, 0, 0.0, "front", (), 1.0)
 
 
-def ended(*mistakes: str, exercise: str = "squat", judged: bool = True) -> Watched:
+def ended(*mistakes: str, exercise: str = "squat", judged: bool = True, doubt: float = 0.0) -> Watched:
     """A chunk in which a repetition ended."""
     named = tuple(NamedMistake(RULES[f"{exercise}:{name}"], 0.8, 1.0) for name in mistakes)
-    rep = RepetitionSeen(exercise, 1, 0.0, 1.0, named, ("too_shallow",) if judged else (), 0.9)
+    rep = RepetitionSeen(exercise, 1, 0.0, 1.0, named, ("too_shallow",) if judged else (), 0.9, doubt)
     return replace(QUIET, exercise=exercise, count=1, ended=(rep,))
 
 
@@ -69,6 +69,16 @@ def test_another_mistake_is_named_at_once() -> None:
 
 def test_mistake_ends_the_streak() -> None:
     assert reasons(run(ended(), ended(), ended("knees_in"), ended(), ended())) == ["squat:knees_in"]
+
+
+@pytest.mark.parametrize(("doubt", "said"), [(0.0, ["good_repetitions"]), (0.39, ["good_repetitions"]), (0.41, [])])
+def test_doubted_repetition_is_not_praised(doubt: float, said: list[str]) -> None:
+    assert reasons(run(ended(), ended(), ended(doubt=doubt), ended(), ended())) == said
+
+
+def test_row_begins_after_the_doubt() -> None:
+    calls = run(ended(doubt=0.9), *[ended()] * 3)
+    assert [call.reason for call in calls] == ["repetition"] * 3 + ["good_repetitions"]
 
 
 def test_new_exercise_begins_a_new_streak() -> None:

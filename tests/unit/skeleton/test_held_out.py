@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,10 @@ def test_gym_mistakes_have_rules() -> None:
 def test_third_good_repetition_is_praised() -> None:
     said = spoken([_rep(1), _rep(2), _rep(3), _rep(4, "knees_in")])
     assert [(s.action, s.text) for s in said] == [("feedback", "squat:praise"), ("correct", "squat:knees_in")]
+
+
+def test_doubted_one_is_not_praised() -> None:
+    assert not spoken([_rep(1), _rep(2), replace(_rep(3), doubt=0.9), _rep(4), _rep(5)])
 
 
 def test_good_ones_around_a_break_are_no_row() -> None:

@@ -91,6 +91,13 @@ def test_mistake_is_named_with_its_rule() -> None:
     assert repetition.mistakes[0].probability > 0.9
 
 
+@pytest.mark.parametrize(("wrong", "doubt", "named"), [(0.0, 0.0, False), (0.25, 0.5, False), (0.6, 1.2, True)])
+def test_doubt_is_the_way_to_being_named(wrong: float, doubt: float, named: bool) -> None:
+    repetition = _repetitions(_run(_reading(84, 16, wrong=wrong), CountingSettings(wrong=0.5)))[-1]
+    assert repetition.doubt == pytest.approx(doubt, abs=0.01)
+    assert bool(repetition.mistakes) == named
+
+
 def test_unseen_mistake_is_abstained_from() -> None:
     repetition = _repetitions(_run(_reading(84, 16, wrong=0.95, observable=0.1)))[-1]
     assert not repetition.mistakes

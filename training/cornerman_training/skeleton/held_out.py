@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from cornerman_pose.channels import FPS
-from cornerman_pose.coaching import praise_after
+from cornerman_pose.coaching import DOUBTFUL, praise_after
 from cornerman_pose.features import SIDE, BodyState, extract
 from cornerman_pose.movements import movements
 from cornerman_pose.reader import bundled_net
@@ -62,7 +62,7 @@ def spoken(repetitions: Iterable[RepetitionSeen], breaks_s: Sequence[float] = ()
             text = f"{rep.exercise}:{rep.mistakes[0].rule.name}"
             out.append(SpokenFeedback(rep.end_s + _LATE_S, text, "correct"))
             continue
-        good += 1
+        good = 0 if rep.doubt > DOUBTFUL else good + 1
         if good == praise_after(rep.exercise):
             good = 0
             out.append(SpokenFeedback(rep.end_s + _LATE_S, f"{rep.exercise}:{PRAISE}"))
