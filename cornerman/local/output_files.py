@@ -28,20 +28,6 @@ def check_target(target: Path, option: str, source: Path | None = None) -> None:
         ) from None
 
 
-def _check(target: Path, option: str, source: Path | None) -> None:
-    if source is not None and target.exists() and target.samefile(source):
-        raise ConfigError(f"{option} {str(target)!r} is the video itself; give another name")
-    if target.is_dir():
-        raise ConfigError(f"{option} {str(target)!r} is a folder; give a file in it")
-    if not target.absolute().parent.is_dir():
-        raise ConfigError(f"{option} {str(target)!r}: no such folder: {str(target.parent)!r}; make it first")
-    if not os.access(target if _is_special(target) else target.absolute().parent, os.W_OK):
-        raise ConfigError(f"{option} {str(target)!r}: this user may not write there; give another folder")
-    if not _is_special(target):
-        with TemporaryFile(dir=target.absolute().parent):
-            pass  # a read-only disk, or a file system that takes no files, seems writable until it is written to
-
-
 def writable_folder(option: str, folder: Path) -> Path:
     """Makes the folder and tries to write there, so that a session does not end without its files.
 
@@ -57,6 +43,20 @@ def writable_folder(option: str, folder: Path) -> Path:
             f"{option} {str(folder)!r}: cannot be written ({error.strerror}); give another folder"
         ) from None
     return folder
+
+
+def _check(target: Path, option: str, source: Path | None) -> None:
+    if source is not None and target.exists() and target.samefile(source):
+        raise ConfigError(f"{option} {str(target)!r} is the video itself; give another name")
+    if target.is_dir():
+        raise ConfigError(f"{option} {str(target)!r} is a folder; give a file in it")
+    if not target.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {str(target)!r}: no such folder: {str(target.parent)!r}; make it first")
+    if not os.access(target if _is_special(target) else target.absolute().parent, os.W_OK):
+        raise ConfigError(f"{option} {str(target)!r}: this user may not write there; give another folder")
+    if not _is_special(target):
+        with TemporaryFile(dir=target.absolute().parent):
+            pass  # a read-only disk, or a file system that takes no files, seems writable until it is written to
 
 
 def _is_special(target: Path) -> bool:

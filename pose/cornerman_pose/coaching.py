@@ -22,7 +22,7 @@ PRAISE_AFTER: Final = 3
 """Good repetitions in a row that are praised; the gym's coach does the same."""
 
 DOUBTFUL: Final = 0.4
-"""A repetition with a mistake this near to being named is no mistake, and nothing to praise: it breaks the row."""
+"""Doubt (see `RepetitionSeen`) above which a repetition is not good: it is not praised, and the streak begins again."""
 
 PRAISE_HOLD_AFTER: Final = 10
 """Good spans of two seconds in a row of a hold that are praised: nobody is praised for six seconds of plank."""
