@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio.client import Pipeline
 
 from cornerman_encoder.fake import FakeEncoder
 from cornerman_shared.bus import streams
@@ -98,18 +99,27 @@ async def has_more(bus: Bus, source_id: str, before: int) -> bool:
 
 async def put_foreign(bus: Bus, key: str) -> None:
     wanted = {**shared_types(KEYS), OF_SOURCE[-2]: "string", OF_SOURCE[-1]: "string"}.get(key)
-    if await bus.redis.exists(key):
-        await bus.redis.rename(key, f"{key}:away")
-    if wanted == "string":
-        await bus.redis.rpush(key, "foreign")
-    else:
-        await bus.redis.set(key, "foreign")
+    async with bus.redis.pipeline(transaction=True) as pipe:
+        pipe.rename(key, f"{key}:away")
+        if wanted == "string":
+            pipe.rpush(key, "foreign")
+        else:
+            pipe.set(key, "foreign")
+        await execute(pipe)
 
 
 async def put_back(bus: Bus, key: str) -> None:
-    await bus.redis.delete(key)
-    if await bus.redis.exists(f"{key}:away"):
-        await bus.redis.rename(f"{key}:away", key)
+    async with bus.redis.pipeline(transaction=True) as pipe:
+        pipe.delete(key)
+        pipe.rename(f"{key}:away", key)
+        await execute(pipe)
+
+
+async def execute(pipe: Pipeline) -> None:
+    """All at once, since the services come and go on these keys; there may have been nothing to rename."""
+    for reply in await pipe.execute(raise_on_error=False):
+        if isinstance(reply, Exception) and "no such key" not in str(reply):
+            raise reply
 
 
 async def test_foreign_shared_keys_are_waited_for(bus: Bus, settings: Settings) -> None:
