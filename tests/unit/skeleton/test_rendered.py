@@ -66,7 +66,7 @@ def test_folder_is_filled_once_and_mixed_in(
     assert np.array_equal(examples.exercise[1], gym_world(training_session(1)[0]).exercise)
     mine = replace(examples, exercise=np.full_like(examples.exercise, 7), certainty=examples.certainty * 0 - 1)
     plan = TrainPlan(batch=6, window=32, worlds_first=10, worlds_most=10, rendered=2)
-    batch = Pool(0, plan, mine).batch()
+    batch = Pool(0, plan, [(2, mine)]).batch()
     assert [bool((row == -1).all()) for row in batch[2]] == [False] * 4 + [True] * 2
     assert Pool(0, plan).batch()[1].shape == (6, 32)
 
@@ -81,7 +81,7 @@ def as_drawn(session: GymSession, estimator: PoseEstimator, width: int) -> Landm
 def test_keeping_learns_from_rendered_rows_alone() -> None:
     torch.manual_seed(0)
     plan = TrainPlan(batch=6, window=32, worlds_first=10, worlds_most=10, rendered=2, keep=3.0)
-    batch = Pool(0, plan, draw_examples(np.random.default_rng(1), 2)).batch()
+    batch = Pool(0, plan, [(2, draw_examples(np.random.default_rng(1), 2))]).batch()
     net, other = SkeletonNet().eval(), SkeletonNet().eval()
     of_labels = losses(net(batch[0][4:].float()), [target[4:] for target in batch[1:]]).sum()
     drawn = batch[0][:4].float()

@@ -9,7 +9,7 @@ from cornerman_pose.features import COUNT
 from cornerman_pose.movements import form_rules
 from cornerman_pose.temporal import TemporalNet
 from cornerman_training.skeleton.dataset import draw_examples
-from cornerman_training.skeleton.net import SkeletonNet, restore, weights
+from cornerman_training.skeleton.net import CausalBlock, SkeletonNet, restore, weights, widened
 from cornerman_training.skeleton.objective import departure
 from cornerman_training.skeleton.timing import FRAMES
 from cornerman_training.skeleton.train import TrainPlan, train
@@ -38,6 +38,25 @@ def test_weights_of_another_shape_are_refused() -> None:
     small = weights(SkeletonNet(8))
     with pytest.raises(ValueError, match="start from weights of this release"):
         restore(SkeletonNet(), small)
+
+
+def test_wider_net_computes_the_same() -> None:
+    torch.manual_seed(0)
+    narrow = SkeletonNet(8).eval()
+    wide = SkeletonNet(12).eval()
+    restore(wide, widened(weights(narrow), 12))
+    x = torch.randn(2, 40, COUNT)
+    with torch.no_grad():
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(narrow(x), wide(x), strict=True))
+    wide(x).wrong.square().sum().backward()
+    block = wide.blocks[0]
+    assert isinstance(block, CausalBlock) and block.out.weight.grad is not None
+    assert float(block.out.weight.grad[:8, 8:].abs().sum()) > 0  # new hidden units learn
+
+
+def test_narrower_net_cannot_go_on() -> None:
+    with pytest.raises(ValueError, match="12 channels, the plan 8"):
+        widened(weights(SkeletonNet(12)), 8)
 
 
 def test_examples_have_matching_shapes() -> None:

@@ -9,6 +9,8 @@ from cornerman_pose.movements import movements
 
 _RENDERED = """
 {share} of each batch are sessions of the gym's training split as drawn pictures show them to the real estimator."""
+_IMITATED = """
+{imitated} more are such sessions with the errors that a small net learned from those."""
 _KEPT = """
 Of the other examples the net keeps what the weights gone on from say (learning without forgetting), and the weights are
 the given share of the way from those to what was found."""
@@ -50,6 +52,8 @@ def write_card(
     """Write the card as Markdown; `plan` is that of `train`, whose `rendered` is 0 where no session was given."""
     share, keeps = plan.get("rendered"), plan.get("keep")
     rendered = _RENDERED.format(share=f"{share} of {plan['batch']}") if share else ""
+    if plan.get("imitated") and share:
+        rendered += _IMITATED.format(imitated=plan["imitated"])
     options = (" --keep --start FIRST" if keeps else "") + (" --rendered SESSIONS" if share else "")
     rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
     path.write_text(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -18,7 +19,7 @@ from cornerman_training.skeleton.camera import CameraShot, shoot
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_points import own_shot
 from cornerman_training.skeleton.gym_world import draw_gym_world, gym_world
-from cornerman_training.skeleton.kept_sessions import kept_sessions
+from cornerman_training.skeleton.kept_sessions import kept_sessions, training_session
 from cornerman_training.skeleton.scene import draw_world
 from cornerman_training.skeleton.timing import FRAMES
 from cornerman_training.skeleton.world import World
@@ -28,6 +29,8 @@ _GYM = 0.32  # share of sessions that are the gym's own
 _AT_ONCE = 20  # sessions whose features are extracted together
 _RANGE = {"front": (0.0, 0.5), "oblique": (0.35, 0.88), "side": (0.8, 1.01)}
 Floats = NDArray[np.float32]
+Sight: TypeAlias = Callable[[Generator, CameraShot], Landmarks]
+"""What an estimator makes of a shot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Examples:
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
         """All arrays in a fixed order."""
         return tuple(getattr(self, name) for name in self.__slots__)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Examples]) -> Examples:
+        """All sequences of some examples."""
+        return cls(*(np.concatenate(columns) for columns in zip(*(part.arrays() for part in parts), strict=True)))
 
 
 def observable(shot: CameraShot, seen: Landmarks) -> NDArray[np.bool_]:
@@ -83,22 +91,31 @@ def _ends(world: World) -> tuple[Floats, Floats]:
     return end, weight
 
 
-def draw_examples(rng: Generator, worlds: int, views: int = 2) -> Examples:
-    """`worlds` random sessions, each seen by `views` cameras."""
+def draw_examples(rng: Generator, worlds: int, views: int = 2, gym: float = _GYM, see: Sight = estimate) -> Examples:
+    """`worlds` random sessions, each seen by `views` cameras.
+
+    Args:
+        rng: everything follows from it.
+        worlds: number of sessions.
+        views: cameras of each.
+        gym: share of sessions that are the gym's own; their errors are drawn.
+        see: the estimator of the other sessions.
+    """
     seen: list[Landmarks] = []
     columns: list[tuple[NDArray[np.generic], ...]] = []
     for _ in range(worlds):
         # Some videos begin in the middle of a repetition.
         late = int(rng.integers(1, _LATE)) if rng.uniform() < 0.35 else 0
-        draw = draw_gym_world if rng.uniform() < _GYM else draw_world
+        of_gym = rng.uniform() < gym
+        draw, sight = (draw_gym_world, estimate) if of_gym else (draw_world, see)
         world = draw(rng, FRAMES + late).later(late)
         for _ in range(views):
             shot = world.shot if world.shot and rng.uniform() < 0.6 else shoot(rng, world.points, world.left)
-            marks = estimate(rng, shot)
+            marks = sight(rng, shot)
             judged = observable(shot, marks)
             if rng.uniform() < 0.15:  # the video cuts to another camera
                 other = shoot(rng, world.points, world.left)
-                second = estimate(rng, other)
+                second = sight(rng, other)
                 cut = int(rng.integers(30, FRAMES - 30))
                 judged = np.concatenate([judged[:cut], observable(other, second)[cut:]])
                 marks = Landmarks(
@@ -153,3 +170,18 @@ def rendered_examples(folder: Path) -> Examples:
         command = "python -m cornerman_training.skeleton.rendered"
         raise ValueError(f"{folder} holds no rendered sessions; write some with {command} {folder}")
     return examples_of([world for world, _ in worlds], [shot for _, shot in worlds], seen)
+
+
+def imitated_examples(see: Sight, seeds: range) -> Examples:
+    """The examples of the gym's training sessions with these seeds, as an estimator sees them by their own cameras."""
+    parts: list[Examples] = []
+    for first in range(seeds.start, seeds.stop, _AT_ONCE):
+        worlds, shots, seen = [], [], []
+        for seed in range(first, min(first + _AT_ONCE, seeds.stop)):
+            session, width = training_session(seed)
+            worlds.append(gym_world(session))
+            shots.append(own_shot(session, worlds[-1].points, width))
+            seen.append(see(np.random.default_rng([seed, 9]), shots[-1]))
+            seen[-1].seen &= worlds[-1].visible
+        parts.append(examples_of(worlds, shots, seen))
+    return Examples.joined(parts)

@@ -129,3 +129,41 @@ def weights(net: SkeletonNet) -> dict[str, NDArray[np.float32]]:
             assert conv.bias is not None
             out[f"block{i}.{name}.bias"] = conv.bias
     return {k: np.ascontiguousarray(v.detach().float().numpy()) for k, v in out.items()}
+
+
+def widened(arrays: Mapping[str, NDArray[np.float32]], channels: int) -> dict[str, NDArray[np.float32]]:
+    """Weights of a net of `channels` channels that computes what a narrower one does (Net2Net; Chen et al., 2016).
+
+    New channels begin at zero. They learn from what new hidden units, drawn by torch's seed, make of the old ones.
+
+    Raises:
+        ValueError: the net is wider than that.
+    """
+    old = arrays["stem.weight"].shape[1]
+    if old > channels:
+        raise ValueError(f"the weights to go on from have {old} channels, the plan {channels}: take a wider plan")
+    if old == channels:
+        return dict(arrays)
+    out = weights(SkeletonNet(channels))
+    # The norm is over all channels, of which the new ones are zero.
+    gain = np.float32(np.sqrt(old / channels))
+    for name, now in out.items():
+        given, kind = arrays[name], name.partition(".")[2]
+        if now.shape == given.shape:
+            out[name] = given
+        elif kind == "gain":
+            now[:] = gain
+            now[:old] = given * gain
+        elif kind == "conv.weight":
+            taps = now.reshape(3, channels, channels)
+            taps[:, :, :old] = 0.0
+            taps[:, :old, :old] = given.reshape(3, old, old)
+        elif kind == "conv.bias":
+            now[:old] = given
+        elif name == "head.weight":
+            now[:] = 0.0
+            now[:old], now[channels : channels + old] = given[:old], given[old:]
+        else:
+            now[:] = 0.0
+            now[tuple(slice(size) for size in given.shape)] = given
+    return out | {name: array for name, array in arrays.items() if name not in out}

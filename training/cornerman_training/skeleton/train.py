@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
@@ -19,8 +22,16 @@ from cornerman_pose.temporal import TemporalNet
 from cornerman_training.outputs import check_folder
 from cornerman_training.skeleton.calibrate import calibrate
 from cornerman_training.skeleton.card import write_card
-from cornerman_training.skeleton.dataset import Examples, batches, draw_examples, rendered_examples
-from cornerman_training.skeleton.net import Outputs, SkeletonNet, restore, weights
+from cornerman_training.skeleton.dataset import (
+    Examples,
+    batches,
+    draw_examples,
+    imitated_examples,
+    rendered_examples,
+)
+from cornerman_training.skeleton.imitation import Imitator
+from cornerman_training.skeleton.kept_sessions import kept_sessions
+from cornerman_training.skeleton.net import WIDTH, Outputs, SkeletonNet, restore, weights, widened
 from cornerman_training.skeleton.objective import PARTS, departure, losses
 from cornerman_training.skeleton.timing import FRAMES
 
@@ -38,28 +49,64 @@ class TrainPlan:
     every: int = 8
     rate: float = 3e-3
     rendered: int = 4  # of a batch, where rendered sessions are given
+    imitated: int = 0  # of a batch: the gym's sessions with errors as of rendered ones
+    gym: int = 0  # of a batch: the gym's sessions with drawn errors
+    sessions: int = 3000  # that are imitated
+    error_steps: int = 700  # to learn the errors
+    width: int = WIDTH
     keep: float = 0.0  # weight of agreeing with the weights gone on from; 0 = drawn examples teach their labels
     decay: float = 0.02
     share: float = 1.0  # of the way from the weights gone on from to those found (WiSE-FT; Wortsman et al., 2022)
     check: int = 32  # validation worlds
     calibrate: int = 400  # fresh worlds for the probabilities of mistakes
 
+    @property
+    def labelled(self) -> int:
+        """Examples of a batch that teach their labels, where the others keep what was known."""
+        return self.rendered + self.imitated + self.gym
+
 
 SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
 
 KEEPING = TrainPlan(
-    steps=11000, worlds_first=400, worlds_most=800, rate=2.5e-3, rendered=8, keep=30.0, decay=0.0, share=0.85
+    steps=12000,
+    batch=24,
+    worlds_first=400,
+    worlds_most=800,
+    rate=2e-3,
+    rendered=8,
+    imitated=3,
+    gym=1,
+    width=160,
+    keep=12.0,
+    decay=0.0,
 )
 """Learns how the estimator sees drawn figures, and keeps what was known of people."""
 
+_KEPT_GYM = 0.15  # share of the gym's own sessions among examples that keep
+_FIRST_IMITATED = 10000  # seed; rendered sessions have lower ones
+
 
 class Pool:
-    """A ring of sequences as tensors; old ones give way to fresh ones. Beside it the rendered ones, which stay."""
+    """A ring of sequences as tensors; old ones give way to fresh ones. Beside it fixed ones, which stay.
 
-    def __init__(self, seed: int, plan: TrainPlan, rendered: Examples | None = None) -> None:
-        self.rendered = [torch.from_numpy(np.ascontiguousarray(a)) for a in rendered.arrays()] if rendered else []
+    Args:
+        seed: everything follows from it.
+        plan: sizes.
+        fixed: examples, and how many of them are in a batch, after those of the ring.
+        draw: makes the ring's examples of so many worlds.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        plan: TrainPlan,
+        fixed: Sequence[tuple[int, Examples]] = (),
+        draw: Callable[[Generator, int], Examples] = draw_examples,
+    ) -> None:
+        self.fixed = [(rows, _tensors(examples)) for rows, examples in fixed if rows]
         self.rng = np.random.default_rng([seed, 1])
-        self.plan = plan
+        self.plan, self._draw = plan, draw
         self.size, self.at = 0, 0
         self.data: list[Tensor] = []
         while self.size < 2 * plan.worlds_first:
@@ -67,7 +114,7 @@ class Pool:
 
     def refresh(self, worlds: int) -> None:
         """Add `worlds` sessions of two views each."""
-        new = [torch.from_numpy(np.ascontiguousarray(a)) for a in draw_examples(self.rng, worlds).arrays()]
+        new = _tensors(self._draw(self.rng, worlds))
         if not self.data:
             self.data = [torch.empty((2 * self.plan.worlds_most, *a.shape[1:]), dtype=a.dtype) for a in new]
         slots = (self.at + torch.arange(len(new[0]))) % len(self.data[0])
@@ -81,13 +128,17 @@ class Pool:
         pick = self.rng.integers(self.size, size=self.plan.batch)
         start = self.rng.integers(FRAMES - self.plan.window + 1, size=self.plan.batch)
         start[self.rng.uniform(size=self.plan.batch) < 0.3] = 0
-        last = self.plan.batch - (self.plan.rendered if self.rendered else 0)
-        where = [(self.data, int(i)) for i in pick[:last]]
-        where += [(self.rendered, int(i) % len(self.rendered[0])) for i in pick[last:]]
+        fixed = [examples for rows, examples in self.fixed for _ in range(rows)]
+        where = [(self.data, int(i)) for i in pick[: self.plan.batch - len(fixed)]]
+        where += [(examples, int(self.rng.integers(len(examples[0])))) for examples in fixed]
         return [
             torch.stack([each[k][i, s : s + self.plan.window] for (each, i), s in zip(where, start, strict=True)])
             for k in range(len(self.data))
         ]
+
+
+def _tensors(examples: Examples) -> list[Tensor]:
+    return [torch.from_numpy(np.ascontiguousarray(a)) for a in examples.arrays()]
 
 
 def _follow(slow: Sequence[Tensor], fast: Sequence[Tensor], count: Tensor | int) -> None:
@@ -116,17 +167,33 @@ def _validate(net: SkeletonNet, held: list[Tensor]) -> dict[str, float]:
 
 
 def batch_loss(net: SkeletonNet, known: SkeletonNet | None, batch: list[Tensor], plan: TrainPlan) -> Tensor:
-    """Of a batch whose last `plan.rendered` rows are rendered sessions, where `known` is what the net must keep."""
+    """Of a batch whose last `plan.labelled` rows teach their labels, where `known` is what the net must keep."""
     features, *targets = batch
     features = features.float()
     if known is None:
         return losses(net(features), targets).sum()
-    drawn = plan.batch - plan.rendered
+    drawn = plan.batch - plan.labelled
     out = net(features)
     with torch.no_grad():
         before = known(features[:drawn])
     new = losses(Outputs(*(head[drawn:] for head in out)), [target[drawn:] for target in targets]).sum()
     return new + plan.keep * departure(Outputs(*(head[:drawn] for head in out)), before)
+
+
+def _pool(seed: int, plan: TrainPlan, rendered: Path | None) -> Pool:
+    """The examples of a plan; those that keep are seen as drawn figures and as people are, and between the two."""
+    if rendered is None:
+        return Pool(seed, plan)
+    fixed = [(plan.rendered, rendered_examples(rendered))]
+    draw: Callable[[Generator, int], Examples] = draw_examples
+    if plan.gym:
+        fixed.append((plan.gym, draw_examples(np.random.default_rng([seed, 5]), plan.worlds_first, gym=1.0)))
+    if plan.imitated:
+        imitator = Imitator.learn(list(kept_sessions(rendered)), plan.error_steps)
+        seeds = range(_FIRST_IMITATED, _FIRST_IMITATED + plan.sessions)
+        fixed.append((plan.imitated, imitated_examples(imitator.imitate, seeds)))
+        draw = partial(draw_examples, gym=_KEPT_GYM, see=imitator.between)
+    return Pool(seed, plan, fixed, draw)
 
 
 def train(
@@ -149,18 +216,17 @@ def train(
     check_folder(out)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
-    pool = Pool(seed, plan, rendered_examples(rendered) if rendered else None)
-    held = [
-        torch.from_numpy(np.ascontiguousarray(a))
-        for a in draw_examples(np.random.default_rng([seed, 2]), plan.check).arrays()
-    ]
-    net = SkeletonNet()
+    pool = _pool(seed, plan, rendered)
+    held = _tensors(draw_examples(np.random.default_rng([seed, 2]), plan.check))
+    net = SkeletonNet(plan.width)
     some = pool.data[0][: pool.size : 3].float().reshape(-1, pool.data[0].shape[-1])
     net.mean.copy_(some.mean(0))
     net.scale.copy_(1 / some.std(0).clamp_min(0.05))
     known: SkeletonNet | None = None
+    first: Mapping[str, NDArray[np.float32]] = {}
     if start is not None:
-        restore(net, load_file(start))
+        first = widened(load_file(start), plan.width)
+        restore(net, first)
         known = deepcopy(net).eval() if plan.keep else None
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_follow, use_buffers=True)
     optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
@@ -194,8 +260,9 @@ def train(
     settled = average.module
     assert isinstance(settled, SkeletonNet)
     final = weights(settled)
-    first = load_file(start) if known is not None and start is not None else {}
-    if first:
+    if known is None:
+        first = {}
+    else:
         final = {name: first[name] + np.float32(plan.share) * (final[name] - first[name]) for name in final}
         restore(settled, final)
         scores = _validate(settled, held)
