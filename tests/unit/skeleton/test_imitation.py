@@ -111,4 +111,4 @@ def test_keeping_goes_on_from_a_narrower_net(tmp_path: Path) -> None:
     net = TemporalNet.load(out / "temporal.safetensors")
     assert np.isfinite(scores["loss"]) and np.array_equal(net.calibration, calibration)
     assert net.start().past[0].shape == (2, 12)
-    assert "--keep --start FIRST --rendered SESSIONS" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "--wide --start FIRST --rendered SESSIONS" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")

@@ -54,7 +54,8 @@ def write_card(
     rendered = _RENDERED.format(share=f"{share} of {plan['batch']}") if share else ""
     if plan.get("imitated") and share:
         rendered += _IMITATED.format(imitated=plan["imitated"])
-    options = (" --keep --start FIRST" if keeps else "") + (" --rendered SESSIONS" if share else "")
+    way = " --wide" if plan.get("imitated") else " --keep"
+    options = (way + " --start FIRST" if keeps else "") + (" --rendered SESSIONS" if share else "")
     rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
     path.write_text(
         _TEXT.format(

@@ -69,19 +69,12 @@ class TrainPlan:
 SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
 
 KEEPING = TrainPlan(
-    steps=12000,
-    batch=24,
-    worlds_first=400,
-    worlds_most=800,
-    rate=2e-3,
-    rendered=8,
-    imitated=3,
-    gym=1,
-    width=160,
-    keep=12.0,
-    decay=0.0,
+    steps=11000, worlds_first=400, worlds_most=800, rate=2.5e-3, rendered=8, keep=30.0, decay=0.0, share=0.85
 )
 """Learns how the estimator sees drawn figures, and keeps what was known of people."""
+
+WIDE = replace(KEEPING, steps=12000, batch=24, rate=2e-3, imitated=3, gym=1, width=160, keep=12.0, share=1.0)
+"""The same with a wider net and many more sessions, whose errors are learned from the rendered ones."""
 
 _KEPT_GYM = 0.15  # share of the gym's own sessions among examples that keep
 _FIRST_IMITATED = 10000  # seed; rendered sessions have lower ones
@@ -291,13 +284,14 @@ def main() -> None:
     parser.add_argument(
         "--keep", action="store_true", help="learn from the rendered sessions, and keep what the start says of others"
     )
+    parser.add_argument("--wide", action="store_true", help="as --keep, with a wider net and imitated sessions too")
     parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
     parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    plan = SMOKE if args.smoke else KEEPING if args.keep else TrainPlan()
+    plan = SMOKE if args.smoke else WIDE if args.wide else KEEPING if args.keep else TrainPlan()
     if args.steps:
         plan = replace(plan, steps=args.steps)
     if args.rate:
