@@ -251,10 +251,10 @@ class Imitator:
         residual = np.concatenate([residual, residual[::-1]] * turns)[:frames]
         marks = posture.landmarks((mean + residual * np.exp(spread)).astype(np.float64))
         chance = torch.special.ndtr(torch.from_numpy(_lasting(rng, frames, 3))).numpy()
-        lost, *swapped = (chance - _sigmoid(logits)).T
+        unseen, *swapped = (chance - _sigmoid(logits)).T
         for frame_swapped, half in zip(swapped, _HALVES, strict=True):
             _swap(marks, frame_swapped < 0, half)
-        marks.seen = lost < 0
+        marks.seen = unseen < 0
         return marks
 
     def between(self, rng: Generator, shot: CameraShot) -> Landmarks:
