@@ -202,7 +202,8 @@ def train(
         rendered: folder of rendered sessions to mix in; none when None.
 
     Raises:
-        ValueError: the folder `rendered` holds none, or the plan keeps without a start or rendered sessions.
+        ValueError: the folder `rendered` holds none, the plan keeps without a start or rendered sessions, or `start`
+            has more channels than the plan.
     """
     if plan.keep and (start is None or rendered is None):
         raise ValueError("to keep what weights know, give those weights (start) and rendered sessions to learn from")
