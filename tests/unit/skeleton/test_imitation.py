@@ -1,4 +1,4 @@
-"""The estimator's errors, learned from rendered sessions and laid over sessions that nobody renders."""
+"""The estimator's errors, learned from rendered sessions and put on sessions that are not rendered."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ _WHOLE: Final = 0.97
 
 _FEWEST: Final = 100  # frames of a residual
 _APART_M: Final = 0.25
+"""Two estimates farther apart than this, mean of all points, are swapped or lost, and have nothing between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +188,10 @@ class ErrorNet(nn.Module):
 
 def learn_errors(sessions: Sequence[SeenErrors], steps: int) -> ErrorNet:
     """The net taught by sessions: a Laplace likelihood, since some errors are large."""
-    seen = [torch.from_numpy(np.concatenate([getattr(s, n)[s.seen] for s in sessions])) for n in SeenErrors.__slots__]
-    inputs, errors, swapped = seen[:3]
+    inputs, errors, swapped = (
+        torch.from_numpy(np.concatenate([getattr(s, name)[s.seen] for s in sessions]))
+        for name in ("inputs", "errors", "swapped")
+    )
     all_inputs = torch.from_numpy(np.concatenate([s.inputs[s.there] for s in sessions]))
     all_seen = torch.from_numpy(np.concatenate([s.seen[s.there] for s in sessions])).float()
     net = ErrorNet(inputs.shape[1])
@@ -227,7 +230,7 @@ class Imitator:
         """Learns from rendered sessions; a residual comes from a net that was taught by the other half of them.
 
         Raises:
-            ValueError: no session of either half shows a person for long enough.
+            ValueError: fewer than two sessions show a person for long enough.
         """
         errors = [SeenErrors.of(kept) for kept in sessions]
         errors = [one for one in errors if one.seen.sum() > _FEWEST]

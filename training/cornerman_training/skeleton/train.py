@@ -219,9 +219,10 @@ def train(
     known: SkeletonNet | None = None
     first: Mapping[str, NDArray[np.float32]] = {}
     if start is not None:
-        first = widened(load_file(start), plan.width)
-        restore(net, first)
-        known = deepcopy(net).eval() if plan.keep else None
+        given = widened(load_file(start), plan.width)
+        restore(net, given)
+        if plan.keep:
+            known, first = deepcopy(net).eval(), given
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_follow, use_buffers=True)
     optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
     scores: dict[str, float] = {}
@@ -254,9 +255,7 @@ def train(
     settled = average.module
     assert isinstance(settled, SkeletonNet)
     final = weights(settled)
-    if known is None:
-        first = {}
-    else:
+    if first:
         final = {name: first[name] + np.float32(plan.share) * (final[name] - first[name]) for name in final}
         restore(settled, final)
         scores = _validate(settled, held)
