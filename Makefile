@@ -6,6 +6,9 @@ VENV   ?= .venv
 CONSTRAINTS ?= constraints.txt
 # pip's own settings choose the build of torch (CPU, CUDA). Another version: make setup CONSTRAINTS= TORCH=torch==2.14.1
 TORCH  ?= $(shell grep '^torch==' constraints.txt)
+# Lanes of tests side by side. With more than one, what a run of pytest prints comes when it ends.
+LANES  ?= 2
+SYNC   := $(if $(filter 1,$(LANES)),,$(if $(filter output-sync,$(.FEATURES)),--output-sync=line))
 ARGS   ?=
 EXTRAS ?= model,pose,web,webrtc,tracing,train,dev
 PAGE   := services/gateway
@@ -22,11 +25,11 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint docs compat faults netns fuzz bench coach-gate chart chart-lint e2e-docker sbom arm64 screenshots reference clean
+.PHONY: help setup demo test test-first-lane test-second-lane unit lint docs compat faults netns fuzz bench coach-gate chart chart-lint e2e-docker sbom arm64 screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  Options: ARGS=\"…\" for demo, compat, faults and bench; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
+	@echo "  Options: ARGS=\"…\" for demo, compat, faults and bench; LANES for test; CONSTRAINTS, TORCH, PYTHON and VENV for setup."
 
 setup: $(STAMP)-$(EXTRAS) ## Install everything for work on Cornerman into .venv
 
@@ -50,11 +53,18 @@ demo: ## Watch the bundled clip with the bundled model; ARGS="--headless --json"
 unit: setup ## The fast tests only: without the model's and the trainer's
 	$(TEST) tests/unit tests/contract --ignore tests/unit/model --ignore tests/unit/training
 
-test: setup ## All tests: unit and doctests, contract, integration, faults (short), end to end, parity, deployment
-	$(TEST) tests/style tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
-	$(TEST) tests/integration --cov --cov-append --cov-report=
-	$(TEST) tests/faults tests/e2e tests/parity tests/deploy
+test: setup ## All tests, in two lanes side by side, as most of them wait; one after the other: LANES=1
+	@rm -f .coverage .coverage.*
+	@$(MAKE) --no-print-directory --jobs=$(LANES) $(SYNC) test-first-lane test-second-lane
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='shared/**,services/**/core.py' --fail-under=90
+
+test-first-lane: # unit and doctests, contract, integration
+	COVERAGE_FILE=.coverage.unit $(TEST) tests/style tests/unit tests/contract --doctest-modules $(PACKAGES) --cov --cov-report=
+	COVERAGE_FILE=.coverage.integration $(TEST) tests/integration --cov --cov-report=
+
+test-second-lane: # end to end, faults (short), parity, deployment
+	$(TEST) tests/e2e tests/faults tests/parity tests/deploy
 
 lint: setup $(PAGE)/node_modules/.installed docs ## ruff, mypy --strict, import rules; the docs; prettier, eslint and tsc for the page
 	$(BIN)/ruff check .
