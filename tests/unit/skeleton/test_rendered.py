@@ -16,7 +16,7 @@ from cornerman_pose.reader import bundled_net
 from cornerman_training.gym.render import SessionRenderer
 from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.skeleton import rendered
-from cornerman_training.skeleton.dataset import draw_examples, rendered_examples
+from cornerman_training.skeleton.dataset import Examples, draw_examples, rendered_examples
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import gym_world
 from cornerman_training.skeleton.kept_sessions import kept_sessions, training_session
@@ -69,6 +69,15 @@ def test_folder_is_filled_once_and_mixed_in(
     batch = Pool(0, plan, [(2, mine)]).batch()
     assert [bool((row == -1).all()) for row in batch[2]] == [False] * 4 + [True] * 2
     assert Pool(0, plan).batch()[1].shape == (6, 32)
+
+
+def test_more_given_than_drawn_are_all_used() -> None:
+    plan = TrainPlan(batch=6, window=32, worlds_first=2, worlds_most=20, rendered=6)
+    given = Examples.joined([draw_examples(np.random.default_rng(1), 2)] * 30)
+    given.exercise[:] = np.arange(len(given.exercise))[:, None]
+    pool = Pool(0, plan, [(6, given)])
+    drawn = {int(row[0]) for _ in range(200) for row in pool.batch()[1]}
+    assert pool.size < len(given.exercise) and drawn == set(range(len(given.exercise)))
 
 
 def as_drawn(session: GymSession, estimator: PoseEstimator, width: int) -> Landmarks:

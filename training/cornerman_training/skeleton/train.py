@@ -118,12 +118,14 @@ class Pool:
 
     def batch(self) -> list[Tensor]:
         """Random windows; three in ten begin where the sequence begins, with unsettled features."""
-        pick = self.rng.integers(self.size, size=self.plan.batch)
+        fixed = [examples for rows, examples in self.fixed for _ in range(rows)]
+        most = max([self.size, *(len(examples[0]) for examples in fixed)])
+        pick = self.rng.integers(most, size=self.plan.batch)
         start = self.rng.integers(FRAMES - self.plan.window + 1, size=self.plan.batch)
         start[self.rng.uniform(size=self.plan.batch) < 0.3] = 0
-        fixed = [examples for rows, examples in self.fixed for _ in range(rows)]
-        where = [(self.data, int(i)) for i in pick[: self.plan.batch - len(fixed)]]
-        where += [(examples, int(self.rng.integers(len(examples[0])))) for examples in fixed]
+        last = self.plan.batch - len(fixed)
+        where = [(self.data, int(i) % self.size) for i in pick[:last]]
+        where += [(examples, int(i) % len(examples[0])) for examples, i in zip(fixed, pick[last:], strict=True)]
         return [
             torch.stack([each[k][i, s : s + self.plan.window] for (each, i), s in zip(where, start, strict=True)])
             for k in range(len(self.data))
