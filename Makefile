@@ -96,8 +96,9 @@ fuzz: setup ## Damaged media files in child processes, 2,000 of them; the seed i
 bench: setup ## Every benchmark beside its peer, as JSON lines
 	$(BIN)/python -m benchmarks $(ARGS)
 
-coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, and people with PEOPLE=DIR
+coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, people with PEOPLE=DIR, pictures with ROAD=DIR
 	$(BIN)/python -m cornerman_training.skeleton.coach_gate $(if $(PEOPLE),--people $(PEOPLE)) $(ARGS)
+	$(if $(ROAD),$(BIN)/python -m benchmarks.whole_road --cache $(ROAD) --demands)
 
 chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json

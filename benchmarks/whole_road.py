@@ -1,15 +1,17 @@
-"""The held-out gym by the whole road: `python -m benchmarks.whole_road --cache DIR [--json]`.
+"""The held-out gym by the whole road: `python -m benchmarks.whole_road --cache DIR [--demands | --json]`.
 
 Sessions are rendered and compressed as a camera's, the real estimator reads the pictures, and the coach on skeletons
 decides chunk by chunk, in one process without bus or words. What the estimator saw is kept in the cache, so that other
-decisions on the same pictures take seconds. `cornerman_training.skeleton.held_out` scores them without pictures.
+decisions on the same pictures take seconds. `cornerman_training.skeleton.held_out` scores them without pictures. With
+`--demands` the scores are held against those of the coach gate, and the exit status is 1 where one is not met.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +37,9 @@ from cornerman_training.gym.render import SessionRenderer
 from cornerman_training.gym.session import GymSession, plan_session
 from cornerman_training.inprocess import as_truth
 from cornerman_training.sampling import CHUNK, SAMPLE_FPS, chunk_ends
-from cornerman_training.skeleton.held_out import FIRST_SEED, OTHER_SEEDS, scored
+from cornerman_training.skeleton.coach_gate import Demand
+from cornerman_training.skeleton.demands import BELOW_SHORTCUT, GYM
+from cornerman_training.skeleton.held_out import FIRST_SEED, OTHER_SEEDS, scored, scores, worst_of
 
 SIDE: Final = 224
 """Pixels of the pictures, as `capture.shorter_side`."""
@@ -103,6 +107,20 @@ def coached(net: TemporalNet, session: GymSession, chunks: Sequence[PackedChunk]
     return SessionResult(as_truth(session), tuple(said))
 
 
+def demanded(rows: Mapping[str, Mapping[str, float]], shortcut_f_score: float) -> Iterator[Demand]:
+    """The demands on all groups of sessions, `rows`.
+
+    Args:
+        rows: scores by group, as `main` prints them.
+        shortcut_f_score: of the main group without pictures.
+    """
+    groups = {**rows, "others_worst": worst_of([rows[f"gym from {seed}"] for seed in OTHER_SEEDS])}
+    for (group, score), bound in GYM.items():
+        yield Demand(f"whole road {group} {score}", groups[group][score], bound)
+    below = shortcut_f_score - rows["gym"]["temporal_f_score"]
+    yield Demand("whole road F-score below that without pictures", below, BELOW_SHORTCUT)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -114,8 +132,11 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="part of the gym")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels of the pictures")
     parser.add_argument("--lines", action="store_true", help="print what was said and due, session by session")
+    parser.add_argument("--demands", action="store_true", help="hold the scores against what is demanded")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     args = parser.parse_args()
+    if args.demands and not args.each:
+        parser.error("--demands is about all groups: leave --each 0 out")
     args.cache.mkdir(parents=True, exist_ok=True)
     net = TemporalNet.load(args.net) if args.net else bundled_net()
     estimator = PoseEstimator.load()
@@ -138,6 +159,10 @@ def main() -> None:
         return
     for name, values in rows.items():
         print(f"{name:15s}", "  ".join(f"{key} {value:.3f}" for key, value in values.items()))
+    if args.demands:
+        demands = list(demanded(rows, scores(net, FIRST_SEED, args.sessions)["temporal_f_score"]))
+        print("\n".join(demand.line() for demand in demands))
+        sys.exit(0 if all(demand.met for demand in demands) else 1)
 
 
 def print_lines(result: SessionResult) -> None:

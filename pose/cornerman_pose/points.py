@@ -7,6 +7,15 @@ from typing import Final
 POINTS: Final = (0, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32)
 """Nose, ears, shoulders, elbows, wrists, hips, knees, ankles, heels, toes; of each pair the left one first."""
 
+SPACE: Final = slice(0, 19 * 3)
+"""Where the points in space lie in a row of features."""
+
+PICTURE: Final = slice(19 * 5, 19 * 7)
+"""Where those in the picture lie."""
+
+VISIBILITY: Final = slice(19 * 7, 19 * 8)
+"""Where their visibility lies."""
+
 PARTS: Final[dict[str, tuple[int, int]]] = {
     "ears": (1, 2),
     "shoulders": (3, 4),

@@ -8,16 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornerman_pose.features import SIDE, LandmarkGrid
+from cornerman_pose.figures import FigureMeter
 from cornerman_pose.repetitions import ChunkObservation, CountingSettings, RepetitionCounter
-from cornerman_pose.temporal import TemporalNet
+from cornerman_pose.stack import CausalStack
+from cornerman_pose.temporal import DrawnFigures, TemporalNet
 
 Rows = NDArray[np.float64]
 
 
+def bundled_meter() -> FigureMeter:
+    """What tells drawn figures from people, of this release."""
+    with as_file(files("cornerman_pose") / "assets") as folder:
+        return FigureMeter.load(folder / "figures.safetensors")
+
+
 def bundled_net() -> TemporalNet:
     """The net that comes with this release."""
-    with as_file(files("cornerman_pose") / "assets" / "temporal.safetensors") as path:
-        return TemporalNet.load(path)
+    with as_file(files("cornerman_pose") / "assets") as folder:
+        drawn = DrawnFigures(CausalStack.load(folder / "drawn.safetensors"), bundled_meter())
+        return TemporalNet.load(folder / "temporal.safetensors", drawn)
 
 
 class MovementReader:

@@ -6,16 +6,18 @@ Runs without torch. Each source keeps a state, so a chunk costs only its new fra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from cornerman_pose.channels import CHANNELS, UNITS
 from cornerman_pose.features import COUNT, DIRECT
+from cornerman_pose.figures import FigureMeter, FigureState
 from cornerman_pose.movements import exercise_names, form_rules
 from cornerman_pose.reading import Floats, FrameReading
 from cornerman_pose.signs import signs_of
+from cornerman_pose.stack import CausalStack
 
 _ACTIONS = 3
 _UNCALIBRATED = np.array([1.5, 0.3, 0.0], dtype=np.float32)
@@ -23,9 +25,24 @@ _UNCALIBRATED = np.array([1.5, 0.3, 0.0], dtype=np.float32)
 
 @dataclass(slots=True)
 class TemporalState:
-    """The past inputs of every convolution of one source, oldest first."""
+    """Of one source: the past inputs of every convolution, oldest first, and what `DrawnFigures` remember."""
 
     past: list[Floats]
+    drawn_past: list[Floats] = field(default_factory=list)
+    figure: FigureState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFigures:
+    """What reads drawn figures in place of people, and what tells them apart."""
+
+    stack: CausalStack
+    meter: FigureMeter
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return self.stack.parameters + self.meter.parameters
 
 
 def _sigmoid(x: Floats) -> Floats:
@@ -40,60 +57,59 @@ def _softmax(x: Floats) -> Floats:
 
 
 class TemporalNet:
-    """A causal convolutional net read from `temporal.safetensors`; block i is dilated by 2**i.
+    """Two experts where `drawn` is given, else one (mixture of experts; Jacobs et al., 1991).
 
     `calibration` [R,3] turns a repetition's measure and `wrong` logit into a probability, see `repetitions.judge`.
+
+    Args:
+        weights: of the stack that reads people, and `calibration`.
+        drawn: reads drawn figures.
 
     Raises:
         ValueError: when the weights do not fit the features or the table of movements.
     """
 
-    def __init__(self, weights: Mapping[str, Floats]) -> None:
-        self._w = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in weights.items()}
-        self._blocks = sum(name.endswith(".gain") for name in self._w)
-        self._channels = self._w["stem.weight"].shape[1]
+    def __init__(self, weights: Mapping[str, Floats], drawn: DrawnFigures | None = None) -> None:
         rules, channels = len(form_rules()), len(CHANNELS)
         self._sizes = (len(exercise_names()), 2, 1, _ACTIONS, rules, rules, channels, channels)
-        self.calibration: Floats = self._w.pop("calibration", np.tile(_UNCALIBRATED, (rules, 1)))
-        outputs = self._w["head.weight"].shape[1]
-        if self._w["stem.weight"].shape[0] != COUNT or outputs != sum(self._sizes):
-            raise ValueError(
-                f"weights read {self._w['stem.weight'].shape[0]} features and give {outputs} outputs; this release has "
-                f"{COUNT} and {sum(self._sizes)}: train again, or take the weights of this release"
-            )
+        self.calibration: Floats = weights.get("calibration", np.tile(_UNCALIBRATED, (rules, 1)))
+        self._stack, self._drawn = CausalStack(weights), drawn
+        for stack in (self._stack, drawn.stack) if drawn else (self._stack,):
+            if (stack.inputs, stack.outputs) != (COUNT, sum(self._sizes)):
+                raise ValueError(
+                    f"weights read {stack.inputs} features and give {stack.outputs} outputs; this release has "
+                    f"{COUNT} and {sum(self._sizes)}: train again, or take the weights of this release"
+                )
 
     @classmethod
-    def load(cls, path: Path) -> TemporalNet:
+    def load(cls, path: Path, drawn: DrawnFigures | None = None) -> TemporalNet:
         """The net stored in a safetensors file."""
         from safetensors.numpy import load_file
 
-        return cls(load_file(path))
+        return cls(load_file(path), drawn)
 
     @property
     def parameters(self) -> int:
         """Number of weights."""
-        return sum(a.size for a in self._w.values())
+        return self._stack.parameters + self.calibration.size + (self._drawn.parameters if self._drawn else 0)
 
     def start(self) -> TemporalState:
         """State before the first frame."""
-        return TemporalState([np.zeros((2 << i, self._channels), dtype=np.float32) for i in range(self._blocks)])
+        if self._drawn is None:
+            return TemporalState(self._stack.start())
+        return TemporalState(self._stack.start(), self._drawn.stack.start(), self._drawn.meter.start())
+
+    def another_body(self, state: TemporalState) -> None:
+        """Another body is followed from the next frame on: whether it is a drawn figure is open again."""
+        if state.figure is not None:
+            state.figure.forget()
 
     def read(self, features: Floats, state: TemporalState) -> FrameReading:
         """Read K new frames [K, COUNT] of one source; `state` is changed in place. Any split gives equal results."""
-        w = self._w
-        first = np.clip((features - w["mean"]) * w["scale"], -5, 5) @ w["stem.weight"] + w["stem.bias"]
-        x = first
-        count = len(x)
-        for i in range(self._blocks):
-            step, name = 1 << i, f"block{i}"
-            y = x / np.sqrt((x * x).mean(1, keepdims=True) + 1e-5) * w[f"{name}.gain"]
-            # The training net pads with zeros, so the past before the first frame is zero as well.
-            line = np.concatenate([state.past[i], y])
-            taps = np.concatenate([line[:count], line[step : step + count], line[2 * step : 2 * step + count]], axis=1)
-            z = np.maximum(taps @ w[f"{name}.conv.weight"] + w[f"{name}.conv.bias"], 0)
-            x = x + z @ w[f"{name}.out.weight"] + w[f"{name}.out.bias"]
-            state.past[i] = line[count:]
-        out = np.maximum(np.concatenate([x, first], axis=1), 0) @ w["head.weight"] + w["head.bias"]
+        out = self._stack.run(features, state.past)
+        if self._drawn is not None and state.figure is not None:
+            drawn = self._drawn.stack.run(features, state.drawn_past)
+            out = out + self._drawn.meter.push(features, state.figure)[:, None] * (drawn - out)
         e, p, n, a, wrong, observable, measure, doubt = np.split(out, np.cumsum(self._sizes)[:-1], axis=1)
         phase = (np.arctan2(p[:, 0], p[:, 1]) / (2 * np.pi)) % 1.0
         return FrameReading(

@@ -105,6 +105,7 @@ class PoseWatcher:
         view, self._view = judge(seen, subject, stats, self._view)
         if subject.switched:
             self._sides = {}
+            self._net.another_body(self._past)
         track = _absent(seen) if subject.row is None else seen.person(subject.row)
         track, self._sides = steady_legs(track, self._sides)
         rows = _rows(track)

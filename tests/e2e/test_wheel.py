@@ -135,8 +135,9 @@ def test_wheel_holds_data_files(wheel: Path) -> None:
 
 
 def test_pose_needs_base_packages_only(wheel: Path) -> None:
-    """The net on skeletons is in the wheel, and read by a package that every installation has."""
-    assert {f"cornerman_pose/assets/{name}" for name in ("temporal.safetensors", "movements.json")} <= names(wheel)
+    """The nets on skeletons are in the wheel, and read by a package that every installation has."""
+    needed = ("temporal.safetensors", "drawn.safetensors", "figures.safetensors", "movements.json")
+    assert {f"cornerman_pose/assets/{name}" for name in needed} <= names(wheel)
     metadata = zipfile.ZipFile(wheel).read(f"cornerman-{__version__}.dist-info/METADATA").decode()
     assert re.search(r"^Requires-Dist: safetensors[^;]*$", metadata, re.MULTILINE)
 

@@ -10,10 +10,12 @@ import pytest
 from cornerman_pose import weights
 from cornerman_pose.errors import WeightsError
 from cornerman_pose.estimator import PoseEstimator
+from cornerman_pose.features import LandmarkGrid
 from cornerman_pose.landmarks import INDEX, SeenChunk
 from cornerman_pose.nets import LiteLandmarks, litert
 from cornerman_pose.people_eval.video import seen_chunks
 from cornerman_pose.picture import picture_stats
+from cornerman_pose.reader import bundled_meter
 from cornerman_pose.subject import follow
 from cornerman_pose.view import judge
 from cornerman_pose.warp import Pixels
@@ -49,6 +51,17 @@ def test_figure_is_seen_well(chunks: list[tuple[SeenChunk, Pixels]]) -> None:
         view, state = judge(seen, subject, picture_stats(frames, seen), state)
         sights.append((view.sight, view.good, subject.switched))
     assert set(sights) == {("whole", True, False)}
+
+
+def test_figure_is_known_as_drawn(chunks: list[tuple[SeenChunk, Pixels]]) -> None:
+    grid, meter = LandmarkGrid(), bundled_meter()
+    state, sure = meter.start(), []
+    for seen, _ in chunks:
+        track = seen.person(0)
+        rows = (track.image_px, track.world_m, track.visibility, track.presence)
+        _, features = grid.push(np.asarray(seen.frame_pts_s), *(row.astype(np.float64) for row in rows))
+        sure += meter.push(features, state).tolist()
+    assert not any(sure[:15]) and min(sure[8 * 8 :]) == 1.0
 
 
 def test_another_worker_finds_equal_bits(estimator: PoseEstimator, chunks: list[tuple[SeenChunk, Pixels]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.whole_road import coached, kept
+from benchmarks.whole_road import coached, demanded, kept
 from cornerman_pose.estimator import PoseEstimator
 from cornerman_pose.reader import bundled_net
 from cornerman_training.gym.render import SessionRenderer
@@ -19,6 +19,7 @@ from cornerman_training.skeleton import rendered
 from cornerman_training.skeleton.dataset import Examples, draw_examples, rendered_examples
 from cornerman_training.skeleton.estimator import Landmarks, estimate
 from cornerman_training.skeleton.gym_world import gym_world
+from cornerman_training.skeleton.held_out import OTHER_SEEDS
 from cornerman_training.skeleton.kept_sessions import kept_sessions, training_session
 from cornerman_training.skeleton.net import SkeletonNet
 from cornerman_training.skeleton.objective import departure, losses
@@ -103,6 +104,15 @@ def test_keeping_learns_from_rendered_rows_alone() -> None:
 def test_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="rendered sessions; write some with"):
         rendered_examples(tmp_path)
+
+
+def test_pictures_are_held_against_the_demands() -> None:
+    good = {"temporal_f_score": 0.96, "mistake_accuracy": 0.95, "false_alarms_per_min": 0.0}
+    rows = dict.fromkeys(("gym", "quiet", "footage", *(f"gym from {seed}" for seed in OTHER_SEEDS)), good)
+    assert all(demand.met for demand in demanded(rows, 0.98))
+    rows[f"gym from {OTHER_SEEDS[2]}"] = {**good, "temporal_f_score": 0.89}
+    failed = [demand.name for demand in demanded(rows, 1.0) if not demand.met]
+    assert failed == ["whole road others_worst temporal_f_score", "whole road F-score below that without pictures"]
 
 
 def test_whole_road_keeps_what_was_seen(tmp_path: Path, estimator: PoseEstimator) -> None:

@@ -7,8 +7,10 @@ import torch
 
 from cornerman_pose.channels import UNITS
 from cornerman_pose.features import COUNT
+from cornerman_pose.figures import FigureState
 from cornerman_pose.reading import FrameReading
-from cornerman_pose.temporal import TemporalNet
+from cornerman_pose.stack import CausalStack
+from cornerman_pose.temporal import DrawnFigures, TemporalNet
 from cornerman_training.skeleton.net import SkeletonNet, weights
 
 
@@ -44,6 +46,55 @@ def test_chunks_equal_the_whole(nets: tuple[SkeletonNet, TemporalNet]) -> None:
 
 def test_net_stays_small(nets: tuple[SkeletonNet, TemporalNet]) -> None:
     assert nets[1].parameters < 2_000_000
+
+
+class MeterOf:
+    """Stands in for a `FigureMeter` that is this sure of every frame."""
+
+    parameters = 0
+
+    def __init__(self, sure: float) -> None:
+        self.sure = sure
+
+    def start(self) -> FigureState:
+        return FigureState()
+
+    def push(self, features: np.ndarray, state: FigureState) -> np.ndarray:
+        return np.full(len(features), self.sure, np.float32)
+
+
+@pytest.fixture(scope="module")
+def drawn(nets: tuple[SkeletonNet, TemporalNet]) -> dict[str, np.ndarray]:
+    return weights(SkeletonNet(24).eval())
+
+
+def read_by(net: TemporalNet) -> FrameReading:
+    features = _features(30)
+    return net.read(features, net.start())
+
+
+def test_each_expert_reads_its_own(nets: tuple[SkeletonNet, TemporalNet], drawn: dict[str, np.ndarray]) -> None:
+    people, stack = weights(nets[0]), CausalStack(drawn)
+    for sure, alone in ((0.0, nets[1]), (1.0, TemporalNet(drawn))):
+        both = TemporalNet(people, DrawnFigures(stack, MeterOf(sure)))  # type: ignore[arg-type]
+        got, wanted = read_by(both), read_by(alone)
+        for name in FrameReading.__slots__:
+            assert np.allclose(getattr(got, name), getattr(wanted, name), atol=1e-5), name
+        assert both.parameters == nets[1].parameters + stack.parameters
+
+
+def test_doubt_reads_between_the_experts(nets: tuple[SkeletonNet, TemporalNet], drawn: dict[str, np.ndarray]) -> None:
+    half = TemporalNet(weights(nets[0]), DrawnFigures(CausalStack(drawn), MeterOf(0.5)))  # type: ignore[arg-type]
+    between = (read_by(nets[1]).measure + read_by(TemporalNet(drawn)).measure) / 2
+    assert np.allclose(read_by(half).measure, between, atol=1e-3)
+
+
+def test_wrong_weights_of_figures_are_refused(
+    nets: tuple[SkeletonNet, TemporalNet], drawn: dict[str, np.ndarray]
+) -> None:
+    bad = DrawnFigures(CausalStack(drawn | {"head.weight": drawn["head.weight"][:, 1:]}), MeterOf(0.0))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="train again"):
+        TemporalNet(weights(nets[0]), bad)
 
 
 def test_wrong_weights_are_refused(nets: tuple[SkeletonNet, TemporalNet]) -> None:

@@ -75,7 +75,8 @@ def test_departure_is_nothing_from_itself() -> None:
         assert float(departure(net(x), other(x))) > 0.0
 
 
+@pytest.mark.parametrize("plan", [replace(TINY, keep=1.0), replace(TINY, imitated=1)])
 @pytest.mark.parametrize("given", ["start", "rendered", ""])
-def test_keeping_needs_weights_and_sessions(tmp_path: Path, given: str) -> None:
-    with pytest.raises(ValueError, match="give those weights"):
-        train(tmp_path, 3, replace(TINY, keep=1.0), **({given: tmp_path} if given else {}))
+def test_going_on_needs_weights_and_sessions(tmp_path: Path, plan: TrainPlan, given: str) -> None:
+    with pytest.raises(ValueError, match="give both"):
+        train(tmp_path, 3, plan, **({given: tmp_path} if given else {}))

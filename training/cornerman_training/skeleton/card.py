@@ -15,6 +15,9 @@ _KEPT = """
 Of the other examples the net keeps what the weights gone on from say (learning without forgetting), and the weights are
 the given share of the way from those to what was found."""
 
+_DRAWN = """
+Nothing is kept of people: these weights read drawn figures alone."""
+
 _TEXT = """# The temporal half of the coach on skeletons
 
 A causal temporal convolutional net of {count} parameters. It reads features of BlazePose landmarks at 8 frames a second
@@ -54,8 +57,11 @@ def write_card(
     rendered = _RENDERED.format(share=f"{share} of {plan['batch']}") if share else ""
     if plan.get("imitated") and share:
         rendered += _IMITATED.format(imitated=plan["imitated"])
-    way = " --wide" if plan.get("imitated") else " --keep"
-    options = (way + " --start FIRST" if keeps else "") + (" --rendered SESSIONS" if share else "")
+    if plan.get("imitated"):
+        options = " --wide --start FIRST" if keeps else " --drawn --start FIRST"
+    else:
+        options = " --keep --start FIRST" if keeps else ""
+    options += " --rendered SESSIONS" if share else ""
     rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
     path.write_text(
         _TEXT.format(
@@ -65,7 +71,7 @@ def write_card(
             plan=dict(plan),
             minutes=cpu_s / 60,
             scores=rows,
-            rendered=rendered + (_KEPT if keeps else ""),
+            rendered=rendered + (_KEPT if keeps else _DRAWN if plan.get("imitated") else ""),
             options=options,
         ),
         encoding="utf-8",

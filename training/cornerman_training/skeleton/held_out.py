@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -126,14 +126,18 @@ def scored(results: Sequence[SessionResult]) -> dict[str, float]:
     return {name: float(str(values[name])) for name in names}
 
 
+def worst_of(groups: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of every score the worst value of some groups of sessions."""
+    return {n: (max if "alarms" in n or "delay" in n else min)(group[n] for group in groups) for n in groups[0]}
+
+
 def report(net: TemporalNet, sessions: int = 60, each: int = 10) -> dict[str, dict[str, float]]:
     """Scores of the main group, mean and worst of the five others, and of quiet and footage sessions."""
     others = [scores(net, seed, each) for seed in OTHER_SEEDS]
-    worst = {n: (max if "alarms" in n or "delay" in n else min)(o[n] for o in others) for n in others[0]}
     return {
         "gym": scores(net, FIRST_SEED, sessions),
         "others_mean": {n: float(np.mean([o[n] for o in others])) for n in others[0]},
-        "others_worst": worst,
+        "others_worst": worst_of(others),
         "quiet": scores(net, FIRST_SEED, each, "quiet"),
         "footage": scores(net, FIRST_SEED, each, "footage"),
     }

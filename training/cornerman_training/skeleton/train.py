@@ -76,6 +76,9 @@ KEEPING = TrainPlan(
 WIDE = replace(KEEPING, steps=12000, batch=24, rate=2e-3, imitated=3, gym=1, width=160, keep=12.0, share=1.0)
 """The same with a wider net and many more sessions, whose errors are learned from the rendered ones."""
 
+DRAWN = replace(WIDE, steps=18000, batch=16, rendered=8, imitated=4, gym=1, width=128, keep=0.0)
+"""For drawn figures: nothing is kept. Three of a batch have drawn errors, as someone may be taken for a figure."""
+
 _KEPT_GYM = 0.15  # share of the gym's own sessions among examples that keep
 _FIRST_IMITATED = 10000  # seed; rendered sessions have lower ones
 
@@ -204,11 +207,11 @@ def train(
         rendered: folder of rendered sessions to mix in; none when None.
 
     Raises:
-        ValueError: the folder `rendered` holds none, the plan keeps without a start or rendered sessions, or `start`
-            has more channels than the plan.
+        ValueError: the folder `rendered` holds none, the plan keeps or imitates without a start or rendered sessions,
+            or `start` has more channels than the plan.
     """
-    if plan.keep and (start is None or rendered is None):
-        raise ValueError("to keep what weights know, give those weights (start) and rendered sessions to learn from")
+    if (plan.keep or plan.imitated) and (start is None or rendered is None):
+        raise ValueError("this plan goes on from weights with rendered sessions: give both, start and rendered")
     check_folder(out)
     torch.manual_seed(seed)
     began, cpu = time.monotonic(), time.process_time()
@@ -223,8 +226,9 @@ def train(
     if start is not None:
         given = widened(load_file(start), plan.width)
         restore(net, given)
+        first = given
         if plan.keep:
-            known, first = deepcopy(net).eval(), given
+            known = deepcopy(net).eval()
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_follow, use_buffers=True)
     optimizer = torch.optim.AdamW(net.parameters(), lr=plan.rate, weight_decay=plan.decay)
     scores: dict[str, float] = {}
@@ -257,7 +261,7 @@ def train(
     settled = average.module
     assert isinstance(settled, SkeletonNet)
     final = weights(settled)
-    if first:
+    if first and plan.share < 1:
         final = {name: first[name] + np.float32(plan.share) * (final[name] - first[name]) for name in final}
         restore(settled, final)
         scores = _validate(settled, held)
@@ -287,13 +291,16 @@ def main() -> None:
         "--keep", action="store_true", help="learn from the rendered sessions, and keep what the start says of others"
     )
     parser.add_argument("--wide", action="store_true", help="as --keep, with a wider net and imitated sessions too")
+    parser.add_argument("--drawn", action="store_true", help="as --wide, for drawn figures: nothing is kept")
     parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
     parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    plan = SMOKE if args.smoke else WIDE if args.wide else KEEPING if args.keep else TrainPlan()
+    plan = (
+        SMOKE if args.smoke else DRAWN if args.drawn else WIDE if args.wide else KEEPING if args.keep else TrainPlan()
+    )
     if args.steps:
         plan = replace(plan, steps=args.steps)
     if args.rate:
