@@ -94,7 +94,7 @@ def test_too_few_sessions_are_refused() -> None:
         Imitator.learn([session(0)], 10)
 
 
-@pytest.mark.parametrize(("keep", "way"), [(2.0, "--wide"), (0.0, "--drawn")])
+@pytest.mark.parametrize(("keep", "way"), [(2.0, "--wide"), (0.0, "--settle")])
 def test_training_goes_on_from_a_narrower_net(keep: float, way: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     calibration = np.zeros_like(TemporalNet(weights(SkeletonNet(8))).calibration)

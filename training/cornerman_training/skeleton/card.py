@@ -16,7 +16,7 @@ Of the other examples the net keeps what the weights gone on from say (learning 
 the given share of the way from those to what was found."""
 
 _DRAWN = """
-Nothing is kept of people: these weights read drawn figures alone."""
+Nothing is kept of people: these weights read drawn figures."""
 
 _TEXT = """# The temporal half of the coach on skeletons
 
@@ -58,7 +58,9 @@ def write_card(
     if plan.get("imitated") and share:
         rendered += _IMITATED.format(imitated=plan["imitated"])
     if plan.get("imitated"):
-        options = " --wide --start FIRST" if keeps else " --drawn --start FIRST"
+        taught = sum(int(str(plan[name])) for name in ("rendered", "imitated", "gym"))
+        alone = " --drawn" if taught == plan["batch"] else " --settle"
+        options = (" --wide" if keeps else alone) + " --start FIRST"
     else:
         options = " --keep --start FIRST" if keeps else ""
     options += " --rendered SESSIONS" if share else ""

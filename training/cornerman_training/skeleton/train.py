@@ -76,8 +76,11 @@ KEEPING = TrainPlan(
 WIDE = replace(KEEPING, steps=12000, batch=24, rate=2e-3, imitated=3, gym=1, width=160, keep=12.0, share=1.0)
 """The same with a wider net and many more sessions, whose errors are learned from the rendered ones."""
 
-DRAWN = replace(WIDE, steps=18000, batch=16, rendered=8, imitated=4, gym=1, width=128, keep=0.0)
-"""For drawn figures: nothing is kept. Three of a batch have drawn errors, as someone may be taken for a figure."""
+DRAWN = replace(WIDE, steps=20000, batch=16, rendered=10, imitated=5, gym=1, width=128, keep=0.0)
+"""For drawn figures: nothing is kept."""
+
+SETTLED = replace(DRAWN, steps=6000, rate=1e-3, rendered=8, imitated=4)
+"""After it: three of a batch have drawn errors, as someone may be taken for a figure."""
 
 _KEPT_GYM = 0.15  # share of the gym's own sessions among examples that keep
 _FIRST_IMITATED = 10000  # seed; rendered sessions have lower ones
@@ -292,15 +295,15 @@ def main() -> None:
     )
     parser.add_argument("--wide", action="store_true", help="as --keep, with a wider net and imitated sessions too")
     parser.add_argument("--drawn", action="store_true", help="as --wide, for drawn figures: nothing is kept")
+    parser.add_argument("--settle", action="store_true", help="after --drawn: a few examples of others too")
     parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
     parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    plan = (
-        SMOKE if args.smoke else DRAWN if args.drawn else WIDE if args.wide else KEEPING if args.keep else TrainPlan()
-    )
+    plans = {"smoke": SMOKE, "settle": SETTLED, "drawn": DRAWN, "wide": WIDE, "keep": KEEPING}
+    plan = next((plan for name, plan in plans.items() if getattr(args, name)), TrainPlan())
     if args.steps:
         plan = replace(plan, steps=args.steps)
     if args.rate:
