@@ -135,6 +135,8 @@ def main() -> None:
     parser.add_argument("--demands", action="store_true", help="hold the scores against what is demanded")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     args = parser.parse_args()
+    if args.demands and args.json:
+        parser.error("--demands prints lines: leave --json out")
     if args.demands and not args.each:
         parser.error("--demands is about all groups: leave --each 0 out")
     args.cache.mkdir(parents=True, exist_ok=True)

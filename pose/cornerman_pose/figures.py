@@ -34,12 +34,12 @@ SHOWN: Final = 2 * 19 + len(_BONES) + 19
 
 MOMENTS: Final = 2 * SHOWN
 _MEMORY_S: Final = 20.0
-_FEWEST: Final = 2 * FPS
+FEWEST: Final = 2 * FPS
 """Frames with a person before anything is said."""
 
 _CLIP: Final = 8.0  # standard deviations
 _INPUT_CLIP: Final = 5.0
-_SPREAD: Final = (-4.0, 2.0)  # logarithms
+SPREAD: Final = (-4.0, 2.0)  # logarithms
 
 
 @dataclass(slots=True)
@@ -143,7 +143,7 @@ class FigureMeter:
                 state.add(next(residuals))
             elif state.lost == FPS:
                 state.forget()
-            if state.frames >= _FEWEST:
+            if state.frames >= FEWEST:
                 out[at] = self._sure(state)
         return out
 
@@ -155,7 +155,7 @@ class FigureMeter:
             x = np.maximum(x @ w[f"{layer}.weight"] + w[f"{layer}.bias"], 0)
         mean, spread = np.split(x @ w["layer2.weight"] + w["layer2.bias"], 2, axis=1)
         away = (shown - w["shown.mean"]) * w["shown.scale"] - mean
-        out: Floats = np.clip(away * np.exp(-np.clip(spread, *_SPREAD)), -_CLIP, _CLIP)
+        out: Floats = np.clip(away * np.exp(-np.clip(spread, *SPREAD)), -_CLIP, _CLIP)
         return out
 
     def distance(self, state: FigureState) -> float:

@@ -86,7 +86,7 @@ def test_chunks_equal_the_whole_session(meter: FigureMeter) -> None:
     assert np.allclose(np.concatenate(parts), meter.push(features, meter.start()), atol=1e-4)
 
 
-def test_a_person_after_a_figure_is_noticed(meter: FigureMeter) -> None:
+def test_another_body_is_judged_afresh(meter: FigureMeter) -> None:
     state = meter.start()
     assert meter.push(features_of(101, LOW_ELBOWS_M), state)[-1] > 0.5
     state.forget()
@@ -115,8 +115,8 @@ def test_too_little_to_learn_from_is_refused(tmp_path: Path) -> None:
     session, width = training_session(0)
     shot = own_shot(session, landmark_points(session), width)
     posture = Posture.of(shot)
-    nobody = np.zeros(session.frames, np.bool_)
-    marks = Landmarks(posture.image, posture.world, np.ones(posture.world.shape[:2]), nobody, posture.inside)
+    unseen = np.zeros(session.frames, np.bool_)
+    marks = Landmarks(posture.image, posture.world, np.ones(posture.world.shape[:2]), unseen, posture.inside)
     np.savez(path_of(tmp_path, 0), **{name: getattr(marks, name) for name in Landmarks.__slots__})
     with pytest.raises(ValueError, match="render more"):
         shown_sessions(tmp_path)

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from cornerman_pose.features import FPS
-from cornerman_pose.figures import MOMENTS, POSTURE, SHOWN, FigureMeter, mahalanobis, shown_of
+from cornerman_pose.figures import FEWEST, MOMENTS, POSTURE, SHOWN, SPREAD, FigureMeter, mahalanobis, shown_of
 from cornerman_training.outputs import check_folder
 from cornerman_training.skeleton.dataset import rendered_examples
 
@@ -73,7 +73,7 @@ def _moments(weights: dict[str, Floats], session: ShownSession) -> Iterator[NDAr
     state = meter.start()
     for frame, residuals in enumerate(meter.residuals(*session), 1):
         state.add(residuals)
-        if frame >= 2 * FPS and frame % _EVERY == 0:
+        if frame >= FEWEST and frame % _EVERY == 0:
             yield state.moments()
 
 
@@ -91,7 +91,7 @@ def _learn_net(sessions: Sequence[ShownSession], steps: int) -> dict[str, Floats
         pick = torch.randint(len(posture), (_BATCH,))
         given = (posture[pick] - posture_mean) * posture_scale
         mean, spread = net(given + _NOISE * torch.randn_like(given)).chunk(2, dim=1)
-        spread = spread.clamp(-4.0, 2.0)
+        spread = spread.clamp(*SPREAD)
         away = (shown[pick] - shown_mean) * shown_scale - mean
         loss = (spread + away.abs() * torch.exp(-spread)).mean()
         optimizer.zero_grad()
