@@ -62,6 +62,17 @@ class FigureState:
         self.weight += gain * (1.0 - self.weight)
         self.frames += 1
 
+    def memory(self) -> dict[str, float | int | NDArray[np.float16]]:
+        """What another process needs to go on."""
+        return {"sums": self.sums.astype(np.float16), "weight": self.weight, "frames": self.frames, "lost": self.lost}
+
+    def resume(self, memory: Mapping[str, object]) -> None:
+        """Goes on from another state's `memory`; an empty one, or one of other moments, changes nothing."""
+        sums = memory.get("sums")
+        if isinstance(sums, np.ndarray) and sums.shape == (MOMENTS,):
+            self.sums, self.weight = sums.astype(np.float64), float(str(memory["weight"]))
+            self.frames, self.lost = int(str(memory["frames"])), int(str(memory["lost"]))
+
     def moments(self) -> NDArray[np.float64]:
         """[`MOMENTS`]: means of the residuals, and logarithms of their mean squares, over the last seconds."""
         mean, square = np.split(self.sums / self.weight, 2)

@@ -35,6 +35,7 @@ _ROW: Final = len(POINTS) * VALUES + 1
 _SUBJECT: Final = "subject."
 _VIEW: Final = "view."
 _SIDES: Final = "sides."
+_FIGURE: Final = "figure."
 
 RECENT: Final = 32
 """Frames of the followed person that are remembered, 4 s at 8 a second: the temporal half settles on them."""
@@ -130,7 +131,7 @@ class PoseWatcher:
     def memory(self) -> WatcherMemory:
         """What another process needs to go on, below 10 kB: count and belief, and the last frames to settle on."""
         counted = self._counter.memory()
-        rows = [row for _, row in self._recent]
+        rows, figure = [row for _, row in self._recent], self._past.figure
         return {
             **counted,
             **(self._taught.memory() if self._taught else {}),
@@ -140,6 +141,7 @@ class PoseWatcher:
             **{_SUBJECT + name: value for name, value in self._subject.items()},
             **{_VIEW + name: count for name, count in self._view.items()},
             **{_SIDES + name: values for name, values in self._sides.items()},
+            **({_FIGURE + name: value for name, value in figure.memory().items()} if figure else {}),
         }
 
     def resume(self, memory: Mapping[str, object]) -> None:
@@ -154,8 +156,10 @@ class PoseWatcher:
         if isinstance(times, list) and isinstance(rows, np.ndarray) and len(times):
             self._read(times, rows.astype(np.float64))
             self._recent.extend(zip(times, rows.astype(np.float64), strict=True))
-        # After the frames, whose repetitions are counted already.
+        # After the frames, whose repetitions are counted already, as their errors are.
         self._counter.resume(memory)
+        if self._past.figure is not None:
+            self._past.figure.resume(_below(_FIGURE, memory))
         if self._taught is not None:
             self._taught.resume(memory)
         self._meter.level = float(str(memory["unlikeness"]))
