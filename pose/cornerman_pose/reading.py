@@ -18,7 +18,8 @@ class FrameReading:
     clearly there is one; `end` [K] probability that a repetition has just ended; `action` [K,3]; per mistake [K,R]:
     `wrong` probability, `observable` probability. Per channel of `channels.py` [K,M], in degrees and ratios: `measure`,
     the net's estimate, `doubt`, the scale of its error, and `shown`, what the landmarks themselves show. `signs` [K,S]:
-    more that they show, see `signs.py`.
+    more that they show, see `signs.py`. `drawn` [K]: how sure it is, 0..1, that the body is a drawn figure, whose
+    landmarks show other things than those of people.
     """
 
     exercise: Floats
@@ -32,6 +33,7 @@ class FrameReading:
     doubt: Floats
     shown: Floats
     signs: Floats
+    drawn: Floats
 
 
 def cut(reading: FrameReading, rows: slice) -> FrameReading:

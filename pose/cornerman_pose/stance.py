@@ -1,7 +1,8 @@
 """What hands and feet say about the exercise, where knees and trunk do not tell a squat from its neighbours. Pure.
 
 A deadlift done with the knees looks like a squat to the net, and so does a lunge that goes deep or sways: hands that
-reach down between the feet, and feet one before the other, tell them apart.
+reach down between the feet, and feet one before the other, tell them apart. Of a drawn figure, where the estimator errs
+in depth, the net knows better.
 """
 
 from __future__ import annotations
@@ -76,14 +77,14 @@ def as_they_stand(row: FrameReading, before: Sequence[FrameReading]) -> Floats:
     recent = [*before[-FRAMES + 1 :], row]
     signs, knee = (np.concatenate(part) for part in ([r.signs for r in recent], [r.shown[:, _KNEE] for r in recent]))
     if lifts_from_floor(signs, knee):
-        return _moved(row.exercise, ("squat", "lunge"), "deadlift")
-    return _moved(row.exercise, ("squat",), "lunge") if feet_are_split(signs, knee) else row.exercise
+        return _moved(row, ("squat", "lunge"), "deadlift")
+    return _moved(row, ("squat",), "lunge") if feet_are_split(signs, knee) else row.exercise
 
 
-def _moved(exercise: Floats, sources: tuple[str, ...], target: str) -> Floats:
+def _moved(row: FrameReading, sources: tuple[str, ...], target: str) -> Floats:
     names = exercise_names()
     from_where = [names.index(name) for name in sources]
-    out = exercise.copy()
-    out[:, names.index(target)] += _MOVES * out[:, from_where].sum(1)
-    out[:, from_where] *= 1.0 - _MOVES
+    out, share = row.exercise.copy(), _MOVES * (1.0 - row.drawn)
+    out[:, names.index(target)] += share * out[:, from_where].sum(1)
+    out[:, from_where] *= 1.0 - share[:, None]
     return out

@@ -107,9 +107,10 @@ class TemporalNet:
     def read(self, features: Floats, state: TemporalState) -> FrameReading:
         """Read K new frames [K, COUNT] of one source; `state` is changed in place. Any split gives equal results."""
         out = self._stack.run(features, state.past)
+        sure = np.zeros(len(features), dtype=np.float32)
         if self._drawn is not None and state.figure is not None:
-            drawn = self._drawn.stack.run(features, state.drawn_past)
-            out = out + self._drawn.meter.push(features, state.figure)[:, None] * (drawn - out)
+            sure = self._drawn.meter.push(features, state.figure)
+            out = out + sure[:, None] * (self._drawn.stack.run(features, state.drawn_past) - out)
         e, p, n, a, wrong, observable, measure, doubt = np.split(out, np.cumsum(self._sizes)[:-1], axis=1)
         phase = (np.arctan2(p[:, 0], p[:, 1]) / (2 * np.pi)) % 1.0
         return FrameReading(
@@ -124,4 +125,5 @@ class TemporalNet:
             doubt=(np.exp(np.clip(doubt, -4, 2)) * UNITS).astype(np.float32),
             shown=(features[:, DIRECT] * UNITS).astype(np.float32),
             signs=signs_of(features),
+            drawn=sure,
         )

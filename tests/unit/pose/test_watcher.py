@@ -43,7 +43,7 @@ def test_another_followed_body_may_be_a_figure_or_not() -> None:
     assert counts[at + 1 :] == [STEP * number for number in range(1, 21 - at)]
 
 
-def test_another_process_goes_on_with_what_was_seen_of_the_body() -> None:
+def test_another_process_goes_on_with_the_same_body() -> None:
     """It settles on the last four seconds; the estimator's errors are summed over twenty."""
     chunks = [chunk([person(200)], start_s=number / 2) for number in range(40)]
     first = watcher_after(chunks[:30])

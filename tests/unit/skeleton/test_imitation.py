@@ -94,7 +94,7 @@ def test_too_few_sessions_are_refused() -> None:
         Imitator.learn([session(0)], 10)
 
 
-@pytest.mark.parametrize(("keep", "way"), [(2.0, "--wide"), (0.0, "--settle")])
+@pytest.mark.parametrize(("keep", "way"), [(2.0, "wide"), (0.0, "alone")])
 def test_training_goes_on_from_a_narrower_net(keep: float, way: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     calibration = np.zeros_like(TemporalNet(weights(SkeletonNet(8))).calibration)
@@ -105,11 +105,11 @@ def test_training_goes_on_from_a_narrower_net(keep: float, way: str, tmp_path: P
         np.savez(path_of(tmp_path, seed), **{name: getattr(marks, name) for name in Landmarks.__slots__})
     plan = TrainPlan(
         steps=2, batch=6, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2, calibrate=3,
-        rendered=1, imitated=1, gym=1, sessions=3, error_steps=2, width=12, keep=keep,
+        rendered=1, imitated=1, gym=1, sessions=3, error_steps=2, width=12, keep=keep, option=way,
     )  # fmt: skip
     out = tmp_path / "out"
     scores = train(out, 3, plan, tmp_path / "first.safetensors", tmp_path)
     net = TemporalNet.load(out / "temporal.safetensors")
     assert np.isfinite(scores["loss"]) and np.array_equal(net.calibration, calibration)
     assert net.start().past[0].shape == (2, 12)
-    assert f"{way} --start FIRST --rendered SESSIONS" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"--{way} --start FIRST --rendered SESSIONS" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")

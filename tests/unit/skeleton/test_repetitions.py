@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,7 @@ def _reading(
         doubt=np.full((frames, len(CHANNELS)), 1.0, dtype=np.float32),
         shown=np.tile(_GOOD, (frames, 1)),
         signs=np.tile(_AT_CHEST, (frames, 1)),
+        drawn=np.zeros(frames, dtype=np.float32),
     )
 
 
@@ -244,6 +247,22 @@ def test_nobody_ends_the_exercise() -> None:
     gone = counter.push(6.0 + np.arange(48) / 8.0, reading, np.full(48, 0.9), np.full(48, False))
     assert gone.exercise == "none"
     assert gone.view == "nobody"
+
+
+def split_squats(drawn: float) -> FrameReading:
+    """The net reads squats; the landmarks show one foot far before the other."""
+    signs = _AT_CHEST.copy()
+    signs[SIGNS.index("split")] = 1.2
+    return replace(_reading(80, 16), signs=np.tile(signs, (80, 1)), drawn=np.full(80, drawn, dtype=np.float32))
+
+
+def test_feet_of_a_person_overrule_the_net() -> None:
+    assert {r.exercise for r in _repetitions(_run(split_squats(0.0)))} == {"lunge"}
+
+
+def test_feet_of_a_drawn_figure_do_not() -> None:
+    """The estimator errs in their depth: squats were told to lean forward in lunges."""
+    assert {r.exercise for r in _repetitions(_run(split_squats(1.0)))} == {"squat"}
 
 
 def test_cut_repetition_counts_at_the_end() -> None:

@@ -23,7 +23,7 @@ def _reading(**signs: np.ndarray) -> FrameReading:
     line = np.zeros(FRAMES, dtype=np.float32)
     return FrameReading(
         zeros(len(exercise_names())), line, line, line, zeros(3), zeros(rules), zeros(rules), channels, channels,
-        channels, rows,
+        channels, rows, line,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +8,12 @@ import torch
 from cornerman_pose.features import COUNT
 from cornerman_pose.movements import form_rules
 from cornerman_pose.temporal import TemporalNet
+from cornerman_training.skeleton.card import write_card
 from cornerman_training.skeleton.dataset import draw_examples
 from cornerman_training.skeleton.net import CausalBlock, SkeletonNet, restore, weights, widened
 from cornerman_training.skeleton.objective import departure
 from cornerman_training.skeleton.timing import FRAMES
-from cornerman_training.skeleton.train import TrainPlan, train
+from cornerman_training.skeleton.train import PLANS, TrainPlan, main, train
 
 TINY = TrainPlan(steps=2, batch=2, window=40, worlds_first=20, worlds_most=20, fresh=1, check=2, calibrate=3)
 
@@ -22,6 +23,22 @@ def test_run_leaves_weights_and_card(tmp_path: Path) -> None:
     assert np.isfinite(scores["loss"])
     assert TemporalNet.load(tmp_path / "temporal.safetensors").parameters > 0
     assert "--seed 3" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.option or "first")
+def test_card_names_the_command(tmp_path: Path, plan: TrainPlan) -> None:
+    write_card(tmp_path / "card.md", 3, asdict(plan), {"loss": 0.5}, 60.0, 7)
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    options = {part.strip("`;") for part in text.split("## Command")[1].splitlines()[1].split()}
+    assert options & {"--smoke", "--keep", "--wide", "--drawn", "--alone"} == ({f"--{plan.option}"} - {"--"})
+    assert ("--start" in options) == bool(plan.keep or plan.imitated)
+    assert ("Of the other examples the net keeps" in text) == bool(plan.keep)
+
+
+def test_plans_exclude_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train", "--out", str(tmp_path), "--keep", "--alone"])
+    with pytest.raises(SystemExit):
+        main()
 
 
 def test_weights_survive_being_restored() -> None:

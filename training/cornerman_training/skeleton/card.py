@@ -57,12 +57,8 @@ def write_card(
     rendered = _RENDERED.format(share=f"{share} of {plan['batch']}") if share else ""
     if plan.get("imitated") and share:
         rendered += _IMITATED.format(imitated=plan["imitated"])
-    if plan.get("imitated"):
-        taught = sum(int(str(plan[name])) for name in ("rendered", "imitated", "gym"))
-        alone = " --drawn" if taught == plan["batch"] else " --settle"
-        options = (" --wide" if keeps else alone) + " --start FIRST"
-    else:
-        options = " --keep --start FIRST" if keeps else ""
+    options = f" --{plan['option']}" if plan.get("option") else ""
+    options += " --start FIRST" if keeps or plan.get("imitated") else ""
     options += " --rendered SESSIONS" if share else ""
     rows = "\n".join(f"- {name}: {value:.3f}" for name, value in scores.items())
     path.write_text(
@@ -70,7 +66,7 @@ def write_card(
             count=count,
             exercises=len(movements()),
             seed=seed,
-            plan=dict(plan),
+            plan={name: value for name, value in plan.items() if name != "option"},
             minutes=cpu_s / 60,
             scores=rows,
             rendered=rendered + (_KEPT if keeps else _DRAWN if plan.get("imitated") else ""),

@@ -59,6 +59,7 @@ class TrainPlan:
     share: float = 1.0  # of the way from the weights gone on from to those found (WiSE-FT; Wortsman et al., 2022)
     check: int = 32  # validation worlds
     calibrate: int = 400  # fresh worlds for the probabilities of mistakes
+    option: str = ""  # of the command line, that names the plan
 
     @property
     def labelled(self) -> int:
@@ -66,21 +67,35 @@ class TrainPlan:
         return self.rendered + self.imitated + self.gym
 
 
-SMOKE = TrainPlan(steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60)
+SMOKE = TrainPlan(
+    steps=260, batch=16, worlds_first=120, worlds_most=300, fresh=4, every=6, check=12, calibrate=60, option="smoke"
+)
 
 KEEPING = TrainPlan(
-    steps=11000, worlds_first=400, worlds_most=800, rate=2.5e-3, rendered=8, keep=30.0, decay=0.0, share=0.85
+    steps=11000,
+    worlds_first=400,
+    worlds_most=800,
+    rate=2.5e-3,
+    rendered=8,
+    keep=30.0,
+    decay=0.0,
+    share=0.85,
+    option="keep",
 )
 """Learns how the estimator sees drawn figures, and keeps what was known of people."""
 
-WIDE = replace(KEEPING, steps=12000, batch=24, rate=2e-3, imitated=3, gym=1, width=160, keep=12.0, share=1.0)
+WIDE = replace(
+    KEEPING, steps=12000, batch=24, rate=2e-3, imitated=3, gym=1, width=160, keep=12.0, share=1.0, option="wide"
+)
 """The same with a wider net and many more sessions, whose errors are learned from the rendered ones."""
 
-DRAWN = replace(WIDE, steps=20000, batch=16, rendered=10, imitated=5, gym=1, width=128, keep=0.0)
-"""For drawn figures: nothing is kept."""
+DRAWN = replace(WIDE, steps=8000, batch=16, rate=1e-3, imitated=4, width=128, keep=30.0, option="drawn")
+"""Begins an expert for drawn figures: learns more of them, and still keeps what was known."""
 
-SETTLED = replace(DRAWN, steps=6000, rate=1e-3, rendered=8, imitated=4)
-"""After it: three of a batch have drawn errors, as someone may be taken for a figure."""
+ALONE = replace(DRAWN, steps=10000, rate=2e-3, keep=0.0, option="alone")
+"""After it: nothing is kept; three of a batch have drawn errors, as someone may be taken for a figure."""
+
+PLANS = (TrainPlan(), SMOKE, KEEPING, WIDE, DRAWN, ALONE)
 
 _KEPT_GYM = 0.15  # share of the gym's own sessions among examples that keep
 _FIRST_IMITATED = 10000  # seed; rendered sessions have lower ones
@@ -290,20 +305,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="go on from these weights instead of from the seed's")
     parser.add_argument("--rendered", type=Path, help="folder of rendered sessions to mix in; see `rendered`")
-    parser.add_argument(
+    plans = parser.add_mutually_exclusive_group()
+    plans.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
+    plans.add_argument(
         "--keep", action="store_true", help="learn from the rendered sessions, and keep what the start says of others"
     )
-    parser.add_argument("--wide", action="store_true", help="as --keep, with a wider net and imitated sessions too")
-    parser.add_argument("--drawn", action="store_true", help="as --wide, for drawn figures: nothing is kept")
-    parser.add_argument("--settle", action="store_true", help="after --drawn: a few examples of others too")
+    plans.add_argument("--wide", action="store_true", help="as --keep, with a wider net and imitated sessions too")
+    plans.add_argument("--drawn", action="store_true", help="as --wide, to begin an expert for drawn figures")
+    plans.add_argument("--alone", action="store_true", help="after --drawn: nothing is kept")
     parser.add_argument("--rate", type=float, help="other than the plan's greatest step size")
     parser.add_argument("--steps", type=int, help="other than the plan's number of steps")
-    parser.add_argument("--smoke", action="store_true", help="a short run that shows that everything works")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    plans = {"smoke": SMOKE, "settle": SETTLED, "drawn": DRAWN, "wide": WIDE, "keep": KEEPING}
-    plan = next((plan for name, plan in plans.items() if getattr(args, name)), TrainPlan())
+    plan = next((plan for plan in PLANS if plan.option and getattr(args, plan.option)), TrainPlan())
     if args.steps:
         plan = replace(plan, steps=args.steps)
     if args.rate:
