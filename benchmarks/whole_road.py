@@ -108,13 +108,13 @@ def coached(net: TemporalNet, session: GymSession, chunks: Sequence[PackedChunk]
 
 
 def demanded(rows: Mapping[str, Mapping[str, float]], shortcut_f_score: float) -> Iterator[Demand]:
-    """The demands on all groups of sessions, `rows`.
+    """The demands on all groups of sessions, `rows`; those of other seeds are named `gym from SEED`.
 
     Args:
         rows: scores by group, as `main` prints them.
         shortcut_f_score: of the main group without pictures.
     """
-    groups = {**rows, "others_worst": worst_of([rows[f"gym from {seed}"] for seed in OTHER_SEEDS])}
+    groups = {**rows, "others_worst": worst_of([row for name, row in rows.items() if name.startswith("gym from ")])}
     for (group, score), bound in GYM.items():
         yield Demand(f"whole road {group} {score}", groups[group][score], bound)
     below = shortcut_f_score - rows["gym"]["temporal_f_score"]
@@ -126,6 +126,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True, help="folder for what the estimator saw")
     parser.add_argument("--net", type=Path, help="weights of the temporal half; the bundled ones when absent")
+    parser.add_argument("--first", type=int, default=FIRST_SEED, help="seed of the main group's first session")
+    parser.add_argument("--others", type=int, nargs="+", default=OTHER_SEEDS, help="those of the other groups")
     parser.add_argument("--sessions", type=int, default=60, help="of the main group")
     parser.add_argument("--each", type=int, default=10, help="of each of the five other groups, quiet and footage")
     parser.add_argument("--duration", type=float, help="seconds a session; by the seed when absent")
@@ -152,17 +154,17 @@ def main() -> None:
                 print_lines(results[-1])
         return scored(results)
 
-    rows = {"gym": group(FIRST_SEED, args.sessions)}
+    rows = {"gym": group(args.first, args.sessions)}
     if args.each:
-        rows |= {f"gym from {seed}": group(seed, args.each) for seed in OTHER_SEEDS}
-        rows |= {kind: group(FIRST_SEED, args.each, kind) for kind in ("quiet", "footage")}
+        rows |= {f"gym from {seed}": group(seed, args.each) for seed in args.others}
+        rows |= {kind: group(args.first, args.each, kind) for kind in ("quiet", "footage")}
     if args.json:
         print(json.dumps(rows, indent=1))
         return
     for name, values in rows.items():
         print(f"{name:15s}", "  ".join(f"{key} {value:.3f}" for key, value in values.items()))
     if args.demands:
-        demands = list(demanded(rows, scores(net, FIRST_SEED, args.sessions)["temporal_f_score"]))
+        demands = list(demanded(rows, scores(net, args.first, args.sessions)["temporal_f_score"]))
         print("\n".join(demand.line() for demand in demands))
         sys.exit(0 if all(demand.met for demand in demands) else 1)
 

@@ -47,6 +47,9 @@ below the second."""
 _FACING = 0.2
 """Bodies turned less show their front, whatever the net says of what can be seen of them."""
 
+_OF_A_FIGURE = 0.5
+"""Of a drawn figure each mistake is named from this probability on; the thresholds of the table are those of people."""
+
 _BEGUN = 0.2
 """A repetition whose first frame is further in its cycle began before it was seen; how long it took is not known."""
 
@@ -334,6 +337,7 @@ class RepetitionCounter:
         habit = self._habits.setdefault(exercise, Habit())
         sides = [side for t, side in self._sides if start - 1e-6 <= t <= end + 1e-6]
         turned = float(np.median(sides)) if sides else 0.0
+        drawn = float(moved.drawn.mean()) if moved is not None else 0.0
         seconds = moving_seconds(moved) if moved is not None else 0.0
         far = travel(exercise, moved.measure.astype(float)) if moved is not None else 0.0
         long = far_seconds(exercise, (moved.measure + moved.shown).astype(float) / 2) if moved is not None else 0.0
@@ -354,6 +358,7 @@ class RepetitionCounter:
             held = rule.measure != DURATION and probability < _RULED_OUT and evidence.past < _INSIDE
             beside = 0.0 if held else habit.probability(rule, far, long, evidence.past)
             least = s.per_rule.get(rule.key, rule.decide if s.wrong is None else s.wrong)
+            least += drawn * (_OF_A_FIGURE - least)
             shallow = shallow or (beside > BROKEN and rule.measure != DURATION)
             quick = quick or (beside > BROKEN and rule.measure == DURATION)
             beside = max(beside, sign)

@@ -265,6 +265,13 @@ def test_feet_of_a_drawn_figure_do_not() -> None:
     assert {r.exercise for r in _repetitions(_run(split_squats(1.0)))} == {"squat"}
 
 
+@pytest.mark.parametrize(("wrong", "drawn", "named"), [(0.45, 0.0, True), (0.45, 1.0, False), (0.55, 1.0, True)])
+def test_figures_have_a_threshold_of_their_own(wrong: float, drawn: float, named: bool) -> None:
+    """The table's are those of people: a squat is too shallow from 0.4 on."""
+    reading = replace(_reading(80, 16, wrong=wrong), drawn=np.full(80, drawn, dtype=np.float32))
+    assert any(r.mistakes for r in _repetitions(_run(reading))) is named
+
+
 def test_cut_repetition_counts_at_the_end() -> None:
     counts = [len(_repetitions(_run(_reading(n, 16)))) for n in (72, 75)]
     assert counts == [4, 4]
