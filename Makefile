@@ -25,7 +25,7 @@ PACKAGES := cornerman media mobile_videogpt pose services shared training
 STAMP  := $(VENV)/.installed$(if $(CONSTRAINTS),,-newest)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-first-lane test-second-lane unit lint docs compat faults netns fuzz bench coach-gate chart chart-lint e2e-docker sbom arm64 screenshots reference clean
+.PHONY: help setup demo test test-first-lane test-second-lane unit lint docs compat faults netns fuzz bench coach-gate coach-weights chart chart-lint e2e-docker sbom arm64 screenshots reference clean
 
 help: ## Show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -99,6 +99,9 @@ bench: setup ## Every benchmark beside its peer, as JSON lines
 coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, people with PEOPLE=DIR, pictures with ROAD=DIR
 	$(BIN)/python -m cornerman_training.skeleton.coach_gate $(if $(PEOPLE),--people $(PEOPLE)) $(ARGS)
 	$(if $(ROAD),$(BIN)/python -m benchmarks.whole_road --cache $(ROAD) --demands)
+
+coach-weights: setup ## Train the coach on skeletons from one seed, two jobs at a time: OUT=DIR, SEED=1; about 100 minutes of two cores
+	$(MAKE) --no-print-directory --jobs=2 --file training/skeleton.mk PYTHON=$(BIN)/python
 
 chart: setup ## Write deploy/k8s and the dashboard from the Helm chart
 	$(BIN)/python deploy/dashboard.py > deploy/chart/files/dashboard.json

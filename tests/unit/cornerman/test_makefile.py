@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tests.compat.bounds import lower_bounds, pins
@@ -22,6 +24,20 @@ def test_help_explains_every_target(line: tuple[str, ...]) -> None:
     meanings = dict(re.findall(r"^  make ([\w-]+) +(\S.*)$", make(*line), re.MULTILINE))
     assert set(TARGETS) <= set(meanings)
     assert all(len(meaning) > 5 for meaning in meanings.values())
+
+
+def test_coach_weights_follow_from_one_seed() -> None:
+    lines = make("-n", "--file", "training/skeleton.mk", "OUT=build/none", "SEED=7").splitlines()
+    trainings = [line for line in lines if "skeleton.train" in line]
+    assert [re.findall("--(?:keep|drawn|alone)", line) for line in trainings] == [
+        [],
+        ["--keep"],
+        ["--drawn"],
+        ["--alone"],
+    ]
+    assert all("--seed 7" in line for line in [*trainings, *(line for line in lines if "learn_figures" in line)])
+    given = [re.search(r"--start build/none/(\w+)/", line) for line in trainings]
+    assert [one and one[1] for one in given] == [None, "first", "people", "drawn"]
 
 
 def test_readme_targets_exist() -> None:
@@ -58,6 +74,15 @@ def test_constraints_are_names_and_versions() -> None:
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)] == []
     assert "torch==2.13.0" in lines
     assert not [line for line in lines if line.startswith("triton")], "each build of torch requires its own triton"
+
+
+def test_constraints_hold_for_the_oldest_python() -> None:
+    """Debian 12 has Python 3.11.2; a release for 3.11.5 and newer made set-up fail there."""
+    asked = {one.name.lower(): one.metadata["Requires-Python"] for one in distributions()}
+    pinned = {name: asked[name] for name in pins(ROOT / "constraints.txt") if name in asked}
+    assert len(pinned) > 80
+    refused = {name: python for name, python in pinned.items() if python and "3.11.0" not in SpecifierSet(python)}
+    assert refused == {}
 
 
 def test_constraints_satisfy_lower_bounds() -> None:
