@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from cornerman_shared.backoff import Backoff
@@ -62,6 +62,20 @@ async def wait_or_timeout(event: asyncio.Event, timeout_s: float | None) -> bool
     except TimeoutError:
         return event.is_set()
     return True
+
+
+@contextmanager
+def group_survived() -> Iterator[None]:
+    """Around a task group whose errors are caught, where the task goes on afterwards.
+
+    Early releases of Python 3.11, Debian 12's among them, leave the failed group's own request to cancel counted; the
+    next `asyncio.timeout` would then end the task.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    while task and task.cancelling() > before:
+        task.uncancel()
 
 
 async def first_of(*awaitables: Awaitable[Any]) -> set[int]:

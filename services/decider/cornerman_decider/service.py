@@ -23,7 +23,7 @@ from cornerman_decider.stored_state import load_state, read_last_feedback
 from cornerman_decider.strategies.factory import Strategies
 from cornerman_decider.strategy_runner import StrategyRunner
 from cornerman_decider.trouble import Trouble
-from cornerman_shared.aio import cancel_all, first_of, retry, wait_or_timeout
+from cornerman_shared.aio import cancel_all, first_of, group_survived, retry, wait_or_timeout
 from cornerman_shared.bus.commit import commit_with_retry, give_up, retry_forever
 from cornerman_shared.bus.consumer import Consumer, Tombstone
 from cornerman_shared.bus.hop import Hop, HopResult
@@ -92,7 +92,8 @@ async def _hold_shard(context: Context, keys: Keys, strategies: Strategies) -> N
         log.info("shard_taken", shard=keys.shard, generation=lease.generation)
         # Workers live in here: they end before the lease is released, so two deciders never share a shard.
         async with lease.auto_renew():
-            await Shard(context, keys, lease, strategies).work()
+            with group_survived():
+                await Shard(context, keys, lease, strategies).work()
         log.info("shard_left", shard=keys.shard)
 
 

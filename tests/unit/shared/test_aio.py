@@ -1,10 +1,11 @@
 """The async toolbox: retries, bounded waits, races and groups."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from cornerman_shared.aio import background, cancel_all, first_of, retry, wait_or_timeout
+from cornerman_shared.aio import background, cancel_all, first_of, group_survived, retry, wait_or_timeout
 from cornerman_shared.errors import PoisonError, RetryableError
 
 
@@ -122,3 +123,16 @@ async def test_background_keeps_both_errors() -> None:
             await asyncio.sleep(0)
             raise RetryableError("body")
     assert {type(error) for error in caught.value.exceptions} == {PoisonError, RetryableError}
+
+
+async def test_survived_group_leaves_no_request_to_cancel() -> None:
+    """As early releases of Python 3.11 leave one, which ended the decider's wait for its lease."""
+    task = asyncio.current_task()
+    assert task is not None
+    with group_survived():
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        assert task.cancelling() == 1
+    assert task.cancelling() == 0
+    assert not await wait_or_timeout(asyncio.Event(), 0.01)
