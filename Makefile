@@ -100,7 +100,7 @@ coach-gate: setup ## What a new coach on skeletons must pass: gym, quiet, people
 	$(BIN)/python -m cornerman_training.skeleton.coach_gate $(if $(PEOPLE),--people $(PEOPLE)) $(ARGS)
 	$(if $(ROAD),$(BIN)/python -m benchmarks.whole_road --cache $(ROAD) --demands)
 
-coach-weights: setup ## Train the coach on skeletons from one seed, two jobs at a time: OUT=DIR, SEED=1; about 100 minutes of two cores
+coach-weights: setup ## Train the coach on skeletons from one seed, two jobs at a time: OUT=DIR, SEED=1; takes longer than an hour
 	$(MAKE) --no-print-directory --jobs=2 --file training/skeleton.mk PYTHON=$(BIN)/python
 
 chart: setup ## Write deploy/k8s and the dashboard from the Helm chart

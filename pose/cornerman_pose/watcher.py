@@ -156,7 +156,7 @@ class PoseWatcher:
         if isinstance(times, list) and isinstance(rows, np.ndarray) and len(times):
             self._read(times, rows.astype(np.float64))
             self._recent.extend(zip(times, rows.astype(np.float64), strict=True))
-        # After the frames, whose repetitions are counted already, as their errors are.
+        # After the frames, whose repetitions and errors are counted already.
         self._counter.resume(memory)
         if self._past.figure is not None:
             self._past.figure.resume(_below(_FIGURE, memory))
